@@ -15,7 +15,7 @@ export const linkUrl = (page: string, token: string): string => `${page.replace(
 /** @param dataSubject the keyed digest of a data subject's id; called for a change alone */
 export function linkChanges(links: Links, dataSubject: () => Promise<(id: string) => string>): LinkChanges {
   return {
-    exchange: (token) => links.exchange(token),
+    exchange: (token, before) => links.exchange(token, before),
     visit: (session) => links.visit(session),
     async create(data_subject, recorder) {
       const digest = await dataSubject();

@@ -61,6 +61,8 @@ export interface RequestFilter {
   readonly data_subject?: string;
   readonly limit: number;
   readonly after?: { readonly at: number; readonly id: string };
+  /** the newest first, without `after`; default: the oldest first */
+  readonly newest?: boolean;
 }
 
 export interface ErasureStore {
@@ -285,13 +287,14 @@ export function createErasure(
 
     isOverdue: (request) => isOverdue(request, now().getTime()),
 
-    async list({ state, kind = null, data_subject = null, limit, after }) {
+    async list({ state, kind = null, data_subject = null, limit, after, newest = false }) {
       const at = now().getTime();
+      const order = newest ? 'DESC' : '';
       const found = await database.query<RequestRow>(
         `SELECT * FROM erasure_requests WHERE ${CONDITION[state]} AND (CAST($2 AS text) IS NULL OR kind = $2)
          AND (CAST($3 AS text) IS NULL OR data_subject = $3) AND requested_at <= CAST($1 AS bigint)
          AND (requested_at, id) > (CAST($4 AS bigint), CAST($5 AS text))
-         ORDER BY requested_at, id ${state === 'overdue' ? '' : 'LIMIT CAST($6 AS bigint)'}`,
+         ORDER BY requested_at ${order}, id ${order} ${state === 'overdue' ? '' : 'LIMIT CAST($6 AS bigint)'}`,
         [
           ...[at, kind, data_subject, after?.at ?? -1, after?.id ?? ''],
           ...(state === 'overdue' ? [] : [limit]),

@@ -3,7 +3,7 @@
  * can be revoked. A session is what a link is exchanged for; it ends with the link.
  */
 import { randomBytes } from 'node:crypto';
-import { SluiceError } from '../errors.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Database, Migration, Row } from '../model/database.ts';
 import type { Journaled } from '../model/journaled.ts';
 import type { Signing } from '../model/signing.ts';
@@ -53,9 +53,13 @@ export interface Links {
     by: string,
     journaled: Journaled<readonly LinkRow[]>,
   ): Promise<readonly LinkRow[]>;
-  /** @throws SluiceError `link_invalid`, `store_unavailable`, `signing_key_unavailable` */
+  /**
+   * @param before the session that this browser has; if it is of the same link, pages that are open go on working
+   * @throws SluiceError `link_invalid`, `store_unavailable`, `signing_key_unavailable`
+   */
   exchange(
     token: string,
+    before: string | null,
   ): Promise<{ readonly session: string; readonly seconds: number; readonly visitor: Visitor }>;
   /** @throws as `exchange` */
   visit(session: string): Promise<Visitor>;
@@ -81,6 +85,11 @@ export function createLinks(
     ]);
     if (row === undefined || row.revoked_at !== null || row.expires_at <= now().getTime()) throw invalid();
     return { row, payload };
+  };
+
+  const visit = async (session: string): Promise<Visitor> => {
+    const { row, payload } = await inForce('subject-session', session);
+    return { link: row.id, data_subject: row.data_subject, csrf: String(payload['csrf']) };
   };
 
   return {
@@ -121,9 +130,10 @@ export function createLinks(
         return rows;
       }),
 
-    async exchange(token) {
+    async exchange(token, before) {
       const { row } = await inForce('subject-link', token);
-      const csrf = randomBytes(16).toString('base64url');
+      const open = before === null ? null : await visit(before).catch(unlessInvalid);
+      const csrf = open?.link === row.id ? open.csrf : randomBytes(16).toString('base64url');
       const until = Math.min(row.expires_at, now().getTime() + config.session);
       const session = await signing.sign('subject-session', {
         jti: row.id,
@@ -134,12 +144,14 @@ export function createLinks(
       return { session, seconds, visitor: { link: row.id, data_subject: row.data_subject, csrf } };
     },
 
-    async visit(session) {
-      const { row, payload } = await inForce('subject-session', session);
-      return { link: row.id, data_subject: row.data_subject, csrf: String(payload['csrf']) };
-    },
+    visit,
   };
 }
+
+const unlessInvalid = (e: unknown): null => {
+  if (isSluiceError(e, 'link_invalid')) return null;
+  throw e;
+};
 
 /** One message for all: whoever guesses learns nothing. */
 const invalid = (cause?: unknown): SluiceError =>

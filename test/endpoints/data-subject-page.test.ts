@@ -1,12 +1,18 @@
 /** The page of a customer: what a link opens, what can be changed there, and what nobody else can do. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MIGRATIONS } from '../../src/compose/store.ts';
+import { contentOf } from '../../src/endpoints/data-subject/content.ts';
 import { page, type PageContent } from '../../src/endpoints/data-subject/html.ts';
 import { Rate } from '../../src/endpoints/data-subject/rate.ts';
+import { newDecisionId } from '../../src/decision-log/decision-log.ts';
+import { createErasure } from '../../src/erasure/index.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
+import { openSqlite } from '../../src/store/sqlite.ts';
 import { sluice as run } from '../cli/support.ts';
 import { schemaUrl } from '../support/forwarder.ts';
 import { recordsOf } from '../support/journals.ts';
@@ -105,8 +111,11 @@ describe.each(['sqlite', 'postgres'])('the page of a customer, with %s', (dialec
 
   test('shows consents and recipients, and nothing else that is known', async () => {
     const { html, person, cookie } = await opened();
-    for (const words of ['营销推广', 'Offers', '联系方式', '偏好', 'logistics', '撤回同意', 'lang="zh-CN"'])
+    for (const words of ['营销推广', '联系方式、偏好', 'logistics', '撤回同意', 'lang="zh-CN"'])
       expect(html).toContain(words);
+    const english = await (await get('/?lang=en', { cookie })).text();
+    for (const words of ['Offers', 'How to reach you, Preferences', 'Withdraw', 'lang="en"'])
+      expect(english).toContain(words);
     for (const hidden of [person, '8812', 'emergency', 'hmac:', 'zhang-clerk'])
       expect(html).not.toContain(hidden);
     expect(html).not.toMatch(/<script|onclick=|<img|src=|https?:/);
@@ -130,7 +139,7 @@ describe.each(['sqlite', 'postgres'])('the page of a customer, with %s', (dialec
       flags: ['opt_out:after_sales'],
     });
     const html = await (await get('/?done=objected', { cookie })).text();
-    for (const words of ['您已拒绝或撤回', '取消反对', '已记录您的反对']) expect(html).toContain(words);
+    for (const words of ['您已拒绝或撤回', '取消拒绝', '已记录您的拒绝']) expect(html).toContain(words);
     await post('/allow', { csrf, purpose: 'after_sales' }, { cookie });
     expect((await entryOf(person)).flags).toEqual([]);
     await post('/request', { csrf, kind: 'access' }, { cookie });
@@ -146,9 +155,16 @@ describe.each(['sqlite', 'postgres'])('the page of a customer, with %s', (dialec
       ],
     });
     expect(await (await get('/', { cookie })).text()).toContain('删除个人信息');
-    expect((await post('/request', { csrf, kind: 'access' }, { cookie })).headers.get('location')).toBe(
-      './?done=unchanged',
-    );
+    // Whoever presses a button twice is told that it is done, and nothing is done twice.
+    const events = () => command('consent', 'history', person, '--json');
+    const before = (await events()).out;
+    for (const [path, form, told] of [
+      ['/request', { kind: 'access', lang: 'en' }, './?done=known&lang=en'],
+      ['/withdraw', { purpose: 'marketing', recipient: 'logistics' }, './?done=withdrawn'],
+      ['/allow', { purpose: 'after_sales' }, './?done=allowed'],
+    ] as const)
+      expect((await post(path, { csrf, ...form }, { cookie })).headers.get('location')).toBe(told);
+    expect((await events()).out).toBe(before);
   });
 
   test('every look and every change is on record, by the digest of the customer', async () => {
@@ -276,6 +292,52 @@ describe.each(['sqlite', 'postgres'])('the page of a customer, with %s', (dialec
     time = before;
   });
 
+  test('a consent that begins later is shown as one that does not apply yet, and what is over is not shown', async () => {
+    const { person, cookie } = await opened();
+    const set = (purpose: string, ...dates: string[]) =>
+      command('consent', 'set', person, '--purpose', purpose, '--categories', 'contact', ...dates);
+    await set('after_sales', '--from', '2099-01-01', '--until', '2099-12-31');
+    await set('claims', '--until', '2020-01-01');
+    const html = await (await get('/?lang=en', { cookie })).text();
+    const cards = html.split('<h3>').slice(1);
+    const later = cards.find((card) => card.startsWith('After-sales service'))!;
+    for (const words of ['2099-01-01', '2099-12-31', 'does not apply yet', 'Withdraw'])
+      expect(later).toContain(words);
+    expect(cards.find((card) => card.startsWith('Offers'))).not.toContain('does not apply yet');
+    expect(html).not.toContain('Settling claims');
+  });
+
+  test('what is withdrawn together is shown together', async () => {
+    const { person, cookie, csrf } = await opened();
+    await command(
+      ...['consent', 'set', person, '--purpose', 'marketing', '--categories', 'transaction'],
+      ...['--recipient', 'logistics', '--until', '2099-12-31'],
+    );
+    const html = await (await get('/?lang=en', { cookie })).text();
+    expect(html.split('action="withdraw"')).toHaveLength(2);
+    for (const words of ['How to reach you, Preferences', 'Policies, claims, orders'])
+      expect(html).toContain(words);
+    await post('/withdraw', { csrf, purpose: 'marketing', recipient: 'logistics' }, { cookie });
+    expect((await entryOf(person)).consents?.map(({ status }) => status)).toEqual(['withdrawn', 'withdrawn']);
+  });
+
+  test('whoever opens the link again goes on in pages that are open; another link does not', async () => {
+    const [one, two] = [await opened(), await opened()];
+    const again = await get(one.link, { cookie: one.cookie });
+    const [cookie = ''] = (again.headers.get('set-cookie') ?? '').split(';');
+    expect(cookie).not.toBe('');
+    const done = await post('/object', { csrf: one.csrf, purpose: 'marketing' }, { cookie });
+    expect(done.headers.get('location')).toBe('./?done=objected');
+    const other = await get(two.link, { cookie: one.cookie });
+    const [changed = ''] = (other.headers.get('set-cookie') ?? '').split(';');
+    const refused = await post('/object', { csrf: one.csrf, purpose: 'marketing' }, { cookie: changed });
+    expect(refused.status).toBe(403);
+    expect(await refused.text()).toContain('href="./"');
+    expect((await entryOf(two.person)).flags ?? []).toEqual([]);
+    // A cookie that is none does not keep a link from being opened.
+    expect((await get(one.link, { cookie: 'sluice_session=none' })).status).toBe(303);
+  });
+
   test('who closes the page has no cookie any more', async () => {
     const answer = await post('/end', {});
     expect(answer.headers.get('set-cookie')).toMatch(/^sluice_session=; .*Max-Age=0/);
@@ -293,18 +355,46 @@ describe.each(['sqlite', 'postgres'])('the page of a customer, with %s', (dialec
   });
 });
 
+test('of very many requests the newest are shown, the newest first', async () => {
+  const database = openSqlite(join(mkdtempSync(join(tmpdir(), 'sluice-page-')), 'store.db'));
+  await migrate(database, MIGRATIONS, () => new Date());
+  let now = Date.parse('2026-11-30T08:00:00Z');
+  const erasure = createErasure(database, {
+    newId: newDecisionId,
+    now: () => new Date(now),
+    due: 86_400_000,
+  });
+  const change = { by: 'li', decision_id: newDecisionId(), journaled: async () => undefined };
+  for (let n = 0; n < 101; n++) {
+    now += 60_000;
+    const { request } = await erasure.request({ kind: 'access', data_subject: '客户', note: null }, change);
+    await erasure.reject(request.id, 'a test', change);
+  }
+  const sources = { consents: { entry: async () => undefined }, erasure, purposes: () => [] };
+  const { requests } = await contentOf('客户', sources, new Date(now));
+  await database.close();
+  expect(requests).toHaveLength(100);
+  expect(requests[0]?.requested_at).toBe('2026-11-30T09:41:00.000Z');
+  expect(requests.at(-1)?.requested_at).toBe('2026-11-30T08:02:00.000Z');
+});
+
 test('whatever is in the store, the page has no other markup than its own', () => {
   const words = fc.string({ unit: fc.constantFrom(...`<>"'&a=/ 王`.split('')), maxLength: 12 });
-  const consent = fc.record({
-    purpose: words,
-    recipient: words,
+  const part = fc.record({
     categories: fc.array(words, { maxLength: 2 }),
     since: fc.option(words),
     until: fc.option(words),
+    isPending: fc.boolean(),
+  });
+  const consent = fc.record({
+    purpose: words,
+    recipient: words,
+    parts: fc.array(part, { maxLength: 2 }),
   });
   fc.assert(
-    fc.property(fc.array(consent, { maxLength: 3 }), words, (given, name) => {
+    fc.property(fc.array(consent, { maxLength: 3 }), words, fc.boolean(), (given, name, isChinese) => {
       const content: PageContent = {
+        language: isChinese ? 'zh' : 'en',
         csrf: 'c',
         given,
         withdrawn: given,
@@ -316,7 +406,7 @@ test('whatever is in the store, the page has no other markup than its own', () =
       };
       const tags = (html: string) => [...html.matchAll(/<(\/?[a-zA-Z!][a-zA-Z0-9]*)/g)].map((m) => m[1]);
       const known = new Set(
-        '!doctype html head meta title style body main h1 h2 span section ul li strong br form input button label select option p'
+        '!doctype html head meta title style body header nav a main h1 h2 h3 span section ul li dl dt dd time br form input button label select option p'
           .split(' ')
           .flatMap((tag) => [tag, `/${tag}`]),
       );

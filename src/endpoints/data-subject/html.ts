@@ -1,13 +1,22 @@
-/** The page of a data subject, in Chinese and English. It works without scripts, and loads nothing. Everything that is not of this file is escaped. */
+/** The page of a data subject, in Chinese or English. It works without scripts, and loads nothing. Everything that is not of this file is escaped. */
 import { createHash } from 'node:crypto';
 import { categoryWords, purposeWords, recipientWords, type Words } from '../../model/plain-words.ts';
 
+export type Language = 'zh' | 'en';
+
+/** What was agreed to, or refused, for one purpose and recipient: it is withdrawn together. */
 export interface PageConsent {
   readonly purpose: string;
   readonly recipient: string;
+  readonly parts: readonly PageConsentPart[];
+}
+
+export interface PageConsentPart {
   readonly categories: readonly string[];
   readonly since: string | null;
   readonly until: string | null;
+  /** it begins later */
+  readonly isPending: boolean;
 }
 
 export interface PageRequest {
@@ -18,6 +27,7 @@ export interface PageRequest {
 }
 
 export interface PageContent {
+  readonly language: Language;
   readonly csrf: string;
   readonly given: readonly PageConsent[];
   readonly withdrawn: readonly PageConsent[];
@@ -32,14 +42,25 @@ export interface PageContent {
 }
 
 const STYLE = `
-:root { color-scheme: light dark; }
-body { font: 1rem/1.6 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; margin: 0 auto; max-width: 42rem; padding: 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid; }
-ul { list-style: none; padding: 0; } li { border: 1px solid; border-radius: .5rem; padding: .75rem; margin: .75rem 0; }
-[lang="en"] { opacity: .8; }
-button, select { font: inherit; min-height: 2.75rem; padding: .4rem .9rem; max-width: 100%; }
-label { display: block; margin: .5rem 0; }
-.done { border: 2px solid; padding: .75rem; }
+:root { color-scheme: light dark; --ground: #f4f6f8; --card: #fff; --text: #1b2530; --soft: #4d5b69; --line: #ccd4dc; --accent: #0b57a4; --on-accent: #fff; --good: #e6f4ea; --good-line: #2e7d4f; --danger: #a3271b; }
+@media (prefers-color-scheme: dark) { :root { --ground: #12171c; --card: #1c242c; --text: #e8edf2; --soft: #a9b5c1; --line: #3b4854; --accent: #8cc1ff; --on-accent: #0a1c30; --good: #16301f; --good-line: #6fc48d; --danger: #ff9d92; } }
+* { box-sizing: border-box; }
+body { font: 1rem/1.6 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; color: var(--text); background: var(--ground); margin: 0; overflow-wrap: anywhere; }
+header, main { margin: 0 auto; max-width: 44rem; padding: 1rem; }
+header { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center; justify-content: space-between; padding-bottom: 0; }
+h1 { font-size: 1.5rem; line-height: 1.3; margin: 0; } h2 { font-size: 1.15rem; margin: 0 0 .5rem; } h3 { font-size: 1rem; margin: 0 0 .25rem; }
+p { margin: 0 0 .75rem; } .intro, .soft, dt { color: var(--soft); }
+a { color: var(--accent); display: inline-block; padding: .6rem 0; }
+section, .note { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1rem; margin: 0 0 1rem; }
+ul { list-style: none; padding: 0; margin: 0; } li, form + form { border-top: 1px solid var(--line); padding: .9rem 0; } li:first-child { border-top: 0; padding-top: 0; } li:last-child { padding-bottom: 0; } form + form { margin-top: 1rem; padding-bottom: 0; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .75rem; margin: 0 0 .75rem; } dd { margin: 0; }
+.state { display: inline-block; border: 1px solid var(--line); border-radius: 1rem; padding: 0 .6rem; font-size: .875rem; color: var(--soft); }
+button, select { font: inherit; min-height: 2.75rem; padding: .4rem 1.1rem; max-width: 100%; border-radius: .5rem; border: 1px solid var(--accent); background: var(--card); color: var(--accent); }
+button { cursor: pointer; } button.main { background: var(--accent); color: var(--on-accent); } button.danger { border-color: var(--danger); color: var(--danger); }
+select { color: var(--text); border-color: var(--soft); width: 100%; }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+label { display: block; margin: 0 0 .75rem; } input { width: 1.25rem; height: 1.25rem; vertical-align: -.2rem; margin: 0 .4rem 0 0; accent-color: var(--accent); }
+.done { background: var(--good); border-color: var(--good-line); border-left-width: .4rem; font-weight: 600; }
 `;
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 
@@ -55,113 +76,190 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 const text = (value: string): string => value.replace(/[&<>"']/g, (c) => ESCAPES[c]!);
 
-const both = (zh: string, en: string): string =>
-  zh === en ? text(zh) : `${text(zh)} <span lang="en">${text(en)}</span>`;
-const words = ({ zh, en }: Words): string => both(zh, en);
+/** The words of one language. */
+type Say = (zh: string, en: string) => string;
+const sayIn =
+  (language: Language): Say =>
+  (zh, en) =>
+    text(language === 'zh' ? zh : en);
+const words = (say: Say, { zh, en }: Words): string => say(zh, en);
 
-const DONE: Readonly<Record<string, readonly [string, string]>> = {
+type Table = Readonly<Record<string, readonly [string, string]>>;
+
+const DONE: Table = {
   withdrawn: ['已撤回同意。', 'Your consent is withdrawn.'],
-  objected: ['已记录您的反对。', 'Your objection is recorded.'],
-  allowed: ['已取消反对。', 'Your objection is lifted.'],
-  requested: ['已收到您的请求。', 'Your request is recorded.'],
+  objected: ['已记录您的拒绝。', 'Your objection is recorded.'],
+  allowed: ['已取消拒绝。', 'Your objection is lifted.'],
+  requested: ['已收到您的请求。', 'We have received your request.'],
+  known: ['我们已收到过此请求，正在处理。', 'We have this request already, and work on it.'],
   unchanged: ['没有变化。', 'Nothing has changed.'],
 };
 
-const KINDS: Readonly<Record<string, readonly [string, string]>> = {
+const KINDS: Table = {
   access: ['查阅个人信息', 'Access to your data'],
   erasure: ['删除个人信息', 'Deletion of your data'],
-  restriction: ['限制处理', 'Restriction of processing'],
+  restriction: ['限制处理个人信息', 'Restriction of processing'],
 };
-const STATES: Readonly<Record<string, readonly [string, string]>> = {
-  requested: ['已提出', 'made'],
+const STATES: Table = {
+  requested: ['已提出', 'received'],
   in_progress: ['处理中', 'in progress'],
   completed: ['已完成', 'completed'],
   partly: ['已完成，部分信息依法保留', 'completed; some data must be kept by law'],
   rejected: ['未获准许', 'not granted'],
 };
 
-const named = (table: Readonly<Record<string, readonly [string, string]>>, name: string): string =>
-  Object.hasOwn(table, name) ? both(...table[name]!) : text(name);
+const named = (say: Say, table: Table, name: string): string =>
+  Object.hasOwn(table, name) ? say(...table[name]!) : text(name);
 
-const day = (moment: string): string => text(moment.slice(0, 10));
+const day = (moment: string): string => `<time>${text(moment.slice(0, 10))}</time>`;
+
+const section = (id: string, title: string, body: string): string =>
+  `<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>\n${body}</section>`;
+const list = (items: readonly string[]): string =>
+  `<ul>${items.map((item) => `<li>${item}</li>`).join('\n')}</ul>`;
 
 export function page(content: PageContent): string {
-  const { given, withdrawn, objections, purposes, requests, takesRequests, done } = content;
-  const isOut = objections.includes('*');
+  const { language, given, withdrawn, requests, takesRequests, done } = content;
+  const say = sayIn(language);
+  const told =
+    done !== null && Object.hasOwn(DONE, done)
+      ? `<p class="note done" role="status">${named(say, DONE, done)}</p>`
+      : '';
+  const agreed =
+    given.length === 0
+      ? `<p>${say('目前没有您同意的事项。', 'There is nothing that you have agreed to.')}</p>`
+      : list(given.map((consent) => described(say, consent) + withdrawal(say, content, consent)));
+  const refused =
+    withdrawn.length === 0
+      ? ''
+      : section(
+          'withdrawn',
+          say('您已拒绝或撤回', 'You have refused or withdrawn'),
+          list(withdrawn.map((consent) => described(say, consent))),
+        );
+  const made =
+    requests.length === 0
+      ? ''
+      : section(
+          'requests',
+          say('您的请求', 'Your requests'),
+          list(requests.map((request) => requested(say, request))),
+        );
   return frame(
-    `${done !== null && Object.hasOwn(DONE, done) ? `<p class="done" role="status">${named(DONE, done)}</p>` : ''}
-<section aria-labelledby="given"><h2 id="given">${both('您已同意', 'You have agreed to')}</h2>
-${given.length === 0 ? NOTHING : `<ul>${given.map((consent) => `<li>${described(consent)}${form('withdraw', content, { purpose: consent.purpose, recipient: consent.recipient }, button('撤回同意', 'Withdraw', consent))}</li>`).join('\n')}</ul>`}</section>
-${withdrawn.length === 0 ? '' : `<section aria-labelledby="withdrawn"><h2 id="withdrawn">${both('您已拒绝或撤回', 'You have refused or withdrawn')}</h2><ul>${withdrawn.map((consent) => `<li>${described(consent)}</li>`).join('\n')}</ul></section>`}
-<section aria-labelledby="objections"><h2 id="objections">${both('反对某种用途', 'Object to a purpose')}</h2>
-${isOut ? `<p>${both('您反对一切无需同意的使用。', 'You object to every use that needs no consent.')}</p>` : ''}
-${
-  objections.filter((name) => name !== '*').length === 0
-    ? ''
-    : `<ul>${objections
-        .filter((name) => name !== '*')
-        .map(
-          (name) =>
-            `<li>${words(purposeWords(name))}${form('allow', content, { purpose: name }, button('取消反对', 'Lift'))}</li>`,
-        )
-        .join('\n')}</ul>`
-}
-${purposes.length === 0 ? '' : form('object', content, {}, `<label>${both('用途', 'Purpose')}<br><select name="purpose" required>${purposes.map((name) => `<option value="${text(name)}">${text(`${purposeWords(name).zh} · ${purposeWords(name).en}`)}</option>`).join('')}</select></label>${button('反对', 'Object')}`)}</section>
-${takesRequests ? asked(content) : ''}
-${requests.length === 0 ? '' : `<section aria-labelledby="requests"><h2 id="requests">${both('您的请求', 'Your requests')}</h2><ul>${requests.map((r) => `<li>${named(KINDS, r.kind)}: ${named(STATES, r.state)}<br>${both('提出于', 'made on')} ${day(r.requested_at)}${r.state === 'requested' || r.state === 'in_progress' ? `, ${both('最迟', 'due on')} ${day(r.due_at)}` : ''}</li>`).join('\n')}</ul></section>`}
-<section><h2>${both('离开', 'Leave')}</h2>${form('end', content, {}, button('关闭此页面', 'Close this page'))}</section>`,
+    language,
+    `${told}
+<p class="intro">${say('您可以在此查看您同意的个人信息使用情况，撤回同意，拒绝某种用途，或申请查阅、删除个人信息。更改立即生效。', 'Here you see what you have agreed to. You can withdraw it, object to a purpose, and ask for access to your data or for its deletion. Changes take effect at once.')}</p>
+${section('given', say('您已同意', 'You have agreed to'), agreed)}
+${refused}
+${section('objections', say('拒绝某种用途', 'Object to a purpose'), objected(say, content))}
+${takesRequests ? section('ask', say('提出请求', 'Make a request'), asked(say, content)) : ''}
+${made}
+${section('leave', say('离开', 'Leave'), form('end', content, {}, button(say('关闭此页面', 'Close this page'))))}`,
   );
 }
 
-const asked = (content: PageContent): string =>
-  `<section aria-labelledby="ask"><h2 id="ask">${both('提出请求', 'Make a request')}</h2>
-${form('request', content, { kind: 'access' }, `<p>${both('我们将告知您：谁在何时、为何种目的使用了您的信息。', 'We will tell you who has received your data, when and why.')}</p>${button('申请查阅', 'Ask for access')}`)}
-${form('request', content, { kind: 'erasure' }, `<p>${both('自提出起，您的信息将停止提供。法律要求保存的部分除外。', 'From now on your data is no longer disclosed. What the law demands is kept.')}</p><label><input type="checkbox" name="sure" value="yes" required> ${both('我确认申请删除', 'I am sure')}</label>${button('申请删除', 'Ask for deletion')}`)}</section>`;
+const withdrawal = (say: Say, content: PageContent, consent: PageConsent): string => {
+  const { purpose, recipient } = consent;
+  const [p, r] = [purposeWords(purpose), recipientWords(recipient)];
+  // A button alone says too little to somebody who does not see what it stands beside.
+  const label = say(`撤回同意：${p.zh}，${r.zh}`, `Withdraw: ${p.en}, ${r.en}`);
+  return form(
+    'withdraw',
+    content,
+    { purpose, recipient },
+    button(say('撤回同意', 'Withdraw'), 'danger', label),
+  );
+};
 
-/** Any other page: a link that is not valid, too many requests, a failure. */
-export const notice = (zh: string, en: string): string =>
-  frame(`<p role="alert">${text(zh)}</p><p role="alert" lang="en">${text(en)}</p>`);
+function objected(say: Say, content: PageContent): string {
+  const { objections, purposes } = content;
+  const single = objections.filter((name) => name !== '*');
+  const lift = (name: string): string => {
+    const p = purposeWords(name);
+    const label = say(`取消拒绝：${p.zh}`, `Lift the objection: ${p.en}`);
+    return `<h3>${words(say, p)}</h3>${form('allow', content, { purpose: name }, button(say('取消拒绝', 'Lift the objection'), '', label))}`;
+  };
+  const options = purposes.map(
+    (name) => `<option value="${text(name)}">${words(say, purposeWords(name))}</option>`,
+  );
+  return `${objections.includes('*') ? `<p>${say('您已拒绝一切无需您同意的使用。', 'You object to every use that needs no consent.')}</p>` : ''}
+${single.length === 0 ? '' : `<p>${say('您已拒绝以下用途：', 'You object to:')}</p>${list(single.map(lift))}`}
+${
+  options.length === 0
+    ? ''
+    : `<p>${say('您的信息将不再为您所选的用途提供。', 'Your data is no longer disclosed for the purpose that you choose.')}</p>${form('object', content, {}, `<label>${say('用途', 'Purpose')}<br><select name="purpose" required>${options.join('')}</select></label>${button(say('拒绝此用途', 'Object'))}`)}`
+}`;
+}
 
-const frame = (body: string): string => `<!doctype html>
-<html lang="zh-CN">
+const asked = (say: Say, content: PageContent): string =>
+  `${form('request', content, { kind: 'access' }, `<p>${say('我们将告知您：谁在何时、为何种目的使用了您的信息。', 'We will tell you who has received your data, when and why.')}</p>${button(say('申请查阅', 'Ask for access'), 'main')}`)}
+${form('request', content, { kind: 'erasure' }, `<p>${say('自您提出申请起，您的信息不再对外提供。法律要求保存的信息将继续保存。', 'As soon as you ask, your data is no longer disclosed. What the law demands is kept.')}</p><label><input type="checkbox" name="sure" value="yes" required>${say('我确认申请删除我的个人信息', 'I am sure that I want my data deleted')}</label>${button(say('申请删除', 'Ask for deletion'), 'danger')}`)}`;
+
+const requested = (say: Say, { kind, state, requested_at, due_at }: PageRequest): string =>
+  `<h3>${named(say, KINDS, kind)} <span class="state">${named(say, STATES, state)}</span></h3><p class="soft">${say('提出日期', 'Made on')} ${day(requested_at)}${
+    state === 'requested' || state === 'in_progress'
+      ? `${say('，最迟办结日期', ', to be done by')} ${day(due_at)}`
+      : ''
+  }</p>`;
+
+export type Notice = readonly [zh: string, en: string];
+
+/** Any other page: a link that is not valid, too many requests, a failure. Whoever reads it may have chosen no language yet. @param back a way back to the page */
+export const notice = ([zh, en]: Notice, back = false): string => {
+  const way = (title: string): string => (back ? `<br><a href="./">${title}</a>` : '');
+  return frame(
+    'zh',
+    `<div class="note" role="alert"><p>${text(zh)}${way('返回页面')}</p><p lang="en">${text(en)}${way('Back to the page')}</p></div>`,
+    false,
+  );
+};
+
+const frame = (language: Language, body: string, switches = true): string => {
+  const [code, title, other] =
+    language === 'zh'
+      ? ['zh-CN', '个人信息设置', '<a href="./?lang=en" lang="en" hreflang="en">English</a>']
+      : ['en', 'Your data', '<a href="./?lang=zh" lang="zh-CN" hreflang="zh-CN">中文</a>'];
+  return `<!doctype html>
+<html lang="${code}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>个人信息设置 · Your data</title>
+<title>${switches ? title : '个人信息设置 · Your data'}</title>
 <style>${STYLE}</style>
 </head>
 <body>
+<header><h1>${switches ? title : '个人信息设置 <span lang="en">Your data</span>'}</h1>${switches ? `<nav aria-label="语言 Language">${other}</nav>` : ''}</header>
 <main>
-<h1>个人信息设置 <span lang="en">Your data</span></h1>
 ${body}
 </main>
 </body>
 </html>
 `;
+};
 
-const NOTHING = `<p>${both('无', 'Nothing')}</p>`;
+const described = (say: Say, { purpose, recipient, parts }: PageConsent): string =>
+  `<h3>${words(say, purposeWords(purpose))}</h3><dl><dt>${say('接收方', 'Recipient')}</dt><dd>${words(say, recipientWords(recipient))}</dd>${parts.map((part) => partly(say, part)).join('')}</dl>`;
 
-const described = ({ purpose, recipient, categories, since, until }: PageConsent): string =>
-  `<strong>${words(purposeWords(purpose))}</strong><br>
-${both('接收方', 'Recipient')}: ${words(recipientWords(recipient))}<br>
-${both('信息', 'Data')}: ${categories.map((name) => words(categoryWords(name))).join(', ')}${since === null ? '' : `<br>${both('自', 'since')} ${day(since)}`}${until === null ? '' : `, ${both('至', 'until')} ${day(until)}`}`;
+const partly = (say: Say, { categories, since, until, isPending }: PageConsentPart): string => {
+  const dates = [
+    ...(since === null ? [] : [`${say('自', 'from')} ${day(since)}`]),
+    ...(until === null ? [] : [`${say('至', 'until')} ${day(until)}`]),
+    ...(isPending ? [`<span class="state">${say('尚未生效', 'does not apply yet')}</span>`] : []),
+  ];
+  const data = categories.map((name) => words(say, categoryWords(name))).join(say('、', ', '));
+  return `<dt>${say('信息', 'Data')}</dt><dd>${data}</dd>${dates.length === 0 ? '' : `<dt>${say('时间', 'Time')}</dt><dd>${dates.join(' ')}</dd>`}`;
+};
 
-/** A button alone says too little to somebody who does not see what it stands beside. */
-function button(zh: string, en: string, about?: PageConsent): string {
-  const label =
-    about === undefined
-      ? ''
-      : ` aria-label="${text(`${zh}：${purposeWords(about.purpose).zh}，${recipientWords(about.recipient).zh} ${en}`)}"`;
-  return `<button type="submit"${label}>${both(zh, en)}</button>`;
-}
+const button = (title: string, look = '', label?: string): string =>
+  `<button type="submit"${look === '' ? '' : ` class="${look}"`}${label === undefined ? '' : ` aria-label="${label}"`}>${title}</button>`;
 
 const form = (
   action: string,
-  { csrf }: PageContent,
+  { csrf, language }: PageContent,
   values: Readonly<Record<string, string>>,
   inner: string,
 ): string =>
-  `<form method="post" action="${action}">${Object.entries({ csrf, ...values })
+  `<form method="post" action="${action}">${Object.entries({ csrf, lang: language, ...values })
     .map(([name, value]) => `<input type="hidden" name="${name}" value="${text(value)}">`)
     .join('')}${inner}</form>`;

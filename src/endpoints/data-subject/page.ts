@@ -15,7 +15,9 @@ import { type DecisionEntry, NOTHING_DISCLOSED, openEntry, writeRecord } from '.
 import type { Stages } from '../../pipeline/stages.ts';
 import { clientIpOf } from '../express.ts';
 import { contentOf } from './content.ts';
-import { notice, page, POLICY } from './html.ts';
+import { cookieFor } from './cookie.ts';
+import { type Language, page, POLICY } from './html.ts';
+import { NOTICES } from './notices.ts';
 import { Rate } from './rate.ts';
 
 export interface PageServices {
@@ -34,7 +36,7 @@ export interface PageServices {
 
 type Visitor = Awaited<ReturnType<LinkChanges['visit']>>;
 type Form = Readonly<Record<string, string>>;
-/** what was done, as the page tells it */
+/** what was done, as the page tells it; also to somebody who has pressed a button twice */
 type Change = (visitor: Visitor, form: Form, recorder: ReturnType<typeof callRecorder>) => Promise<string>;
 
 const MINUTE = 60_000;
@@ -45,6 +47,7 @@ const CHANGES = { limit: 20, window: 10 * MINUTE };
 const FAILURES = { limit: 300, window: MINUTE };
 
 const METHOD = 'own page';
+const LINK_ROUTE = 'GET /l/{token}';
 
 const SUBJECT: Subject = {
   type: 'data_subject',
@@ -86,8 +89,10 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
   });
 
   app.get('/l/:token', (req, res) =>
-    recording(req, res, 'GET /l/{token}', async (entry) => {
-      const { session, seconds, visitor } = await found(req, () => links.exchange(req.params.token));
+    recording(req, res, LINK_ROUTE, async (entry) => {
+      const { session, seconds, visitor } = await found(req, () =>
+        links.exchange(req.params.token, cookie.get(req.headers.cookie)),
+      );
       limit(openings, visitor.link);
       await recorded(entry, visitor, 303, 'link_opened');
       res.set('Set-Cookie', cookie.set(session, seconds));
@@ -101,7 +106,9 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
       limit(looks, visitor.link);
       const shown = await contentOf(visitor.data_subject, services, now());
       const { done } = req.query;
-      const body = page({ ...shown, csrf: visitor.csrf, done: typeof done === 'string' ? done : null });
+      const language = languageOf(req);
+      const told = typeof done === 'string' ? done : null;
+      const body = page({ ...shown, language, csrf: visitor.csrf, done: told });
       await recorded(entry, visitor, 200, 'page_opened');
       res.type('html').send(body);
     }),
@@ -121,8 +128,9 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
         entry.labels = { ...entry.labels, link: visitor.link };
         const recorder = callRecorder(entry, SUBJECT, 303, stages);
         const done = await make(visitor, sent, recorder);
-        if (!recorder.isRecorded) await recorded(entry, visitor, 303, done);
-        redirect(res, `./?done=${done}`);
+        if (!recorder.isRecorded) await recorded(entry, visitor, 303, 'unchanged');
+        const { lang } = sent;
+        redirect(res, `./?done=${done}${isLanguage(lang) ? `&lang=${lang}` : ''}`);
       }),
     );
   };
@@ -130,7 +138,7 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
   changing('/withdraw', async ({ data_subject }, { purpose, recipient }, recorder) => {
     if (!purpose || !recipient) throw incomplete();
     const done = await consents.withdraw(data_subject, { purpose, recipient }, { method: METHOD }, recorder);
-    return done !== null && done.events.length > 0 ? 'withdrawn' : 'unchanged';
+    return done !== null && done.events.length + done.already > 0 ? 'withdrawn' : 'unchanged';
   });
   const flag = (purpose: string | undefined): string => {
     if (purpose === undefined || !purposes().includes(purpose)) throw incomplete();
@@ -138,28 +146,30 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
   };
   changing('/object', async ({ data_subject }, { purpose }, recorder) => {
     const said = { evidence: { method: METHOD }, addFlags: [flag(purpose)] };
-    return (await consents.say(data_subject, said, recorder)).length > 0 ? 'objected' : 'unchanged';
+    await consents.say(data_subject, said, recorder);
+    return 'objected';
   });
   changing('/allow', async ({ data_subject }, { purpose }, recorder) => {
     const said = { evidence: { method: METHOD }, removeFlags: [flag(purpose)] };
-    return (await consents.say(data_subject, said, recorder)).length > 0 ? 'allowed' : 'unchanged';
+    await consents.say(data_subject, said, recorder);
+    return 'allowed';
   });
   changing('/request', async ({ data_subject }, { kind, sure }, recorder) => {
     if (erasure === null || (kind !== 'access' && kind !== 'erasure')) throw incomplete();
     if (kind === 'erasure' && sure !== 'yes') throw incomplete();
     const { isNew } = await erasure.request({ kind, data_subject, note: METHOD }, recorder);
-    return isNew ? 'requested' : 'unchanged';
+    return isNew ? 'requested' : 'known';
   });
   app.post('/end', (_req, res) => {
     res.set('Set-Cookie', cookie.clear());
-    res.type('html').send(notice('页面已关闭。', 'The page is closed.'));
+    res.type('html').send(NOTICES.closed);
   });
 
   app.use((_req, res) => {
-    res.status(404).type('html').send(notice('没有此页面。', 'There is no such page.'));
+    res.status(404).type('html').send(NOTICES.none);
   });
   app.use((_error: unknown, _req: Request, res: Response, _next: express.NextFunction) => {
-    res.status(400).type('html').send(notice('请求无法读取。', 'The request cannot be read.'));
+    res.status(400).type('html').send(NOTICES.unreadable);
   });
   return app;
 
@@ -216,11 +226,11 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
   async function refuse(entry: DecisionEntry, err: unknown, res: Response): Promise<void> {
     if (err instanceof TooMany) {
       res.status(429).set('Retry-After', String(err.seconds)).type('html');
-      res.send(notice('请求过于频繁，请稍后再试。', 'Too many requests. Please try again later.'));
+      res.send(NOTICES.often);
       return;
     }
     if (err instanceof NoSession) {
-      res.status(403).type('html').send(NOTICES[403]);
+      res.status(403).type('html').send(NOTICES.session);
       return;
     }
     const code = isSluiceError(err) ? err.code : 'internal';
@@ -233,21 +243,23 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
     } catch (unrecorded) {
       logger.error({ err: unrecorded, decision_id: entry.id }, 'a refusal of the page could not be recorded');
     }
-    res.status(status).type('html').send(NOTICES[status]);
+    const isLink = entry.request?.route === LINK_ROUTE;
+    const said =
+      err instanceof OtherForm
+        ? NOTICES.form
+        : status === 403
+          ? NOTICES[isLink ? 'link' : 'session']
+          : NOTICES[status === 400 ? 'incomplete' : 'failed'];
+    res.status(status).type('html').send(said);
   }
 }
 
-const NOTICES = {
-  400: notice('请求不完整，没有任何更改。', 'The request is not complete. Nothing was changed.'),
-  403: notice(
-    '链接无效或已过期，请向我们索取新的链接。',
-    'The link is not valid, or its time is over. Please ask us for a new one.',
-  ),
-  503: notice(
-    '暂时无法处理，没有任何更改。请稍后再试。',
-    'This does not work at the moment. Nothing was changed. Please try again later.',
-  ),
-};
+/** A form that this page has not made for this visitor: of another site, or of a page that another link has opened since. */
+class OtherForm extends SluiceError {
+  constructor() {
+    super('link_invalid', 'The form is not one of this page.');
+  }
+}
 
 /** Nothing was shown that could be recorded: anybody may ask for the address. */
 class NoSession extends Error {}
@@ -271,6 +283,14 @@ function redirect(res: Response, to: string): void {
   res.status(303).set('Location', to).end();
 }
 
+const isLanguage = (value: unknown): value is Language => value === 'zh' || value === 'en';
+
+/** What the visitor has chosen; otherwise what the browser prefers. */
+const languageOf = (req: Request): Language => {
+  const { lang } = req.query;
+  return isLanguage(lang) ? lang : req.acceptsLanguages('zh', 'en') === 'zh' ? 'zh' : 'en';
+};
+
 const incomplete = (): SluiceError => new SluiceError('input_invalid', 'The form is not complete.');
 
 /** The values of a form that this page has made for this visitor. @throws SluiceError `link_invalid` for one of another page */
@@ -282,34 +302,11 @@ function formOf(req: Request, { csrf }: Visitor): Form {
   const form = Object.fromEntries(values);
   const site = req.headers['sec-fetch-site'];
   const isOwn = site === undefined || site === 'same-origin' || site === 'none';
-  if (!isOwn || !isEqual(form['csrf'] ?? '', csrf))
-    throw new SluiceError('link_invalid', 'The form is not one of this page.');
+  if (!isOwn || !isEqual(form['csrf'] ?? '', csrf)) throw new OtherForm();
   return form;
 }
 
 function isEqual(a: string, b: string): boolean {
   const [x, y] = [Buffer.from(a), Buffer.from(b)];
   return x.length === y.length && timingSafeEqual(x, y);
-}
-
-/** The session's cookie: for this host alone, over TLS alone, never for scripts; not sent with requests that another site makes by itself. */
-function cookieFor({ protocol, pathname }: URL) {
-  const isSecure = protocol === 'https:';
-  const path = pathname.endsWith('/') ? pathname : `${pathname}/`;
-  const name = !isSecure
-    ? 'sluice_session'
-    : path === '/'
-      ? '__Host-sluice_session'
-      : '__Secure-sluice_session';
-  const spell = (value: string, seconds: number): string =>
-    `${name}=${value}; Path=${path}; Max-Age=${seconds}; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
-  return {
-    set: spell,
-    clear: () => spell('', 0),
-    get(header: string | undefined): string | null {
-      // Two of one name: somebody else has set one of them.
-      const found = (header ?? '').split(/; */).filter((pair) => pair.startsWith(`${name}=`));
-      return found.length === 1 ? found[0]!.slice(name.length + 1) : null;
-    },
-  };
 }
