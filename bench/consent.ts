@@ -16,6 +16,7 @@ import { createInvalidation } from '../src/model/invalidation.ts';
 import { systemClock } from '../src/observability/clock.ts';
 import { silentLogger } from '../src/observability/logger.ts';
 import { migrate } from '../src/store/migrations.ts';
+import { ANNOUNCEMENT_MIGRATIONS } from '../src/store/outbox.ts';
 import { openPostgres } from '../src/store/postgres.ts';
 import { openSqlite } from '../src/store/sqlite.ts';
 import { check, print, type Row } from './proxy/report.ts';
@@ -92,7 +93,7 @@ const FILL: Readonly<Record<string, (rows: number) => Promise<Filled>>> = {
     await client.connect();
     await client.query(`CREATE SCHEMA ${schema}`);
     const database = openPostgres(URL_, { schema });
-    await migrate(database, CONSENT_MIGRATIONS, () => AT);
+    await migrate(database, [...ANNOUNCEMENT_MIGRATIONS, ...CONSENT_MIGRATIONS], () => AT);
     await client.query(
       `INSERT INTO consent_subjects SELECT 'C' || i, ${ENTRY}, 1 FROM generate_series(0, ${rows - 1}) i`,
     );
@@ -109,7 +110,7 @@ const FILL: Readonly<Record<string, (rows: number) => Promise<Filled>>> = {
   },
   async sqlite(rows) {
     const database = openSqlite(join(dir, `${rows}.db`));
-    await migrate(database, CONSENT_MIGRATIONS, () => AT);
+    await migrate(database, [...ANNOUNCEMENT_MIGRATIONS, ...CONSENT_MIGRATIONS], () => AT);
     const STEP = 100_000;
     for (let from = 0; from < rows; from += STEP)
       await database.write(

@@ -50,6 +50,7 @@ import { accessRequestOptions } from './admin.ts';
 import { registerGauges } from './gauges.ts';
 import { opening } from './opened.ts';
 import { createRecipients, type Recipients, startRecipients } from './recipients.ts';
+import { keepOutboxShort } from '../store/index.ts';
 import { openStore, openStoreChannel } from './store.ts';
 import { warnAboutFlags, warnAboutRoutes } from './warnings.ts';
 import { lookupThrough, upstreamConfigs } from './upstreams.ts';
@@ -111,6 +112,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const reviews = createReviews(store, config.reviews.due, () => clock.now());
     const channel = openStoreChannel(config.store, announce, logger);
     if (channel !== null) opened.add(channel);
+    if (store.dialect === 'postgres') opened.add(keepOutboxShort(store));
 
     const quotas = opened.add(
       await openQuotas(config.quotas, { logger, now: () => clock.now(), workers: config.workers }),
@@ -244,7 +246,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       limits: config.limits,
       labels: config.observability.labels,
     };
-    registerGauges({ metrics, log, policy, identity, consents, quotas, deliveries });
+    registerGauges({ metrics, log, policy, identity, consents, channel, quotas, deliveries });
     return {
       stages,
       log,

@@ -8,9 +8,10 @@ export function registerGauges({
   policy,
   identity,
   consents,
+  channel,
   quotas,
   deliveries,
-}: Pick<Parts, 'metrics' | 'log' | 'policy' | 'identity' | 'consents' | 'quotas'> & {
+}: Pick<Parts, 'metrics' | 'log' | 'policy' | 'identity' | 'consents' | 'channel' | 'quotas'> & {
   readonly deliveries: Pick<RunningRecipients, 'counts'>;
 }): void {
   metrics.gauge(
@@ -59,6 +60,21 @@ export function registerGauges({
       'Deliveries of notices to recipients and of alerts, by result.',
       'result',
       () => ({ ...counts }),
+    );
+  if (channel !== null)
+    metrics.gauge(
+      'sluice_announcements_up',
+      '1 while announcements of changes in the store arrive.',
+      () => Number(channel.isUp()),
+      'min',
+    );
+  const hintsUp = channel?.hintsUp?.bind(channel);
+  if (hintsUp !== undefined)
+    metrics.gauge(
+      'sluice_announcement_hints_up',
+      '1 while hints of changes arrive through Redis; else a change counts at the next heartbeat.',
+      () => Number(hintsUp()),
+      'min',
     );
   if (consents.cache === undefined) return;
   const cache = consents.cache.bind(consents);

@@ -9,16 +9,26 @@ import { NOTICE_MIGRATIONS } from '../notices/index.ts';
 import { SHARE_MIGRATIONS } from '../shares/index.ts';
 import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
 import { VERIFICATION_MIGRATIONS } from '../verification/index.ts';
-import type { Channel } from '../model/channel.ts';
+import { type Channel, HEARTBEAT } from '../model/channel.ts';
 import type { Database, Dialect, Migration } from '../model/database.ts';
 import type { Announce } from '../model/invalidation.ts';
-import { migrate, openChannel, openDatabase, requireCurrent, type StoreConfig } from '../store/index.ts';
+import {
+  ANNOUNCEMENT_MIGRATIONS,
+  announcing,
+  migrate,
+  openChannel,
+  openDatabase,
+  requireCurrent,
+  type StoreConfig,
+  withHints,
+} from '../store/index.ts';
 import { isSluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 
 /** In the order in which they are applied. A stage that keeps something exports its own. */
 export const MIGRATIONS: readonly Migration[] = [
+  ...ANNOUNCEMENT_MIGRATIONS,
   ...CONSENT_MIGRATIONS,
   ...REVIEW_MIGRATIONS,
   ...IDENTITY_MIGRATIONS,
@@ -31,10 +41,15 @@ export const MIGRATIONS: readonly Migration[] = [
   ...VERIFICATION_MIGRATIONS,
 ];
 
+/** Whether a statement changes a table whose changes are announced. */
+export const isAnnounced = announcing(
+  MIGRATIONS.map(({ sql }) => (typeof sql === 'string' ? sql : sql.postgres)).join('\n'),
+);
+
 /**
  * A file of SQLite is made and brought up to date at its first use, since nobody else uses it. A database that is shared is only compared, now or,
  * where it does not answer, at its first use: other sidecars may run an older version.
- * @throws SluiceError `store_outdated`, `store_newer`, `store_changed`
+ * @throws SluiceError `config_invalid`, `store_outdated`, `store_newer`, `store_changed`
  */
 export async function openStore(config: StoreConfig, clock: Clock, logger: Logger): Promise<Database> {
   if ('sqlite' in config)
@@ -43,11 +58,15 @@ export async function openStore(config: StoreConfig, clock: Clock, logger: Logge
       await migrate(database, MIGRATIONS, () => clock.now()).catch(closing(database));
       return database;
     });
-  const store = lazily('postgres', async () => {
-    const database = openDatabase(config);
-    await requireCurrent(database, MIGRATIONS).catch(closing(database));
-    return database;
-  });
+  const store = withHints(
+    config,
+    lazily('postgres', async () => {
+      const database = openDatabase(config);
+      await requireCurrent(database, MIGRATIONS).catch(closing(database));
+      return database;
+    }),
+    isAnnounced,
+  );
   try {
     await store.query('SELECT 1');
   } catch (err) {
@@ -67,6 +86,13 @@ export const openStoreChannel = (config: StoreConfig, announce: Announce, logger
         : logger.warn(
             { why },
             'announcements of changes in the store may be lost: nothing cached of it is used',
+          ),
+    hinted: (isUp, why) =>
+      isUp
+        ? logger.info({}, 'hints of changes in the store arrive through Redis')
+        : logger.warn(
+            { why },
+            `hints of changes in the store do not arrive through Redis: a change counts at the next heartbeat, within ${HEARTBEAT.interval} ms`,
           ),
   });
 

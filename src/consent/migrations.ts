@@ -71,6 +71,28 @@ ${['consent_subjects', 'consent_aliases']
   .map((trigger) => `${trigger} FOR EACH STATEMENT EXECUTE FUNCTION sluice_announce_consents();`)
   .join('\n')}`;
 
+/** Announcements are rows, too (announcements/1). The triggers stay as they are. */
+const ANNOUNCING_IN_ROWS = `
+CREATE OR REPLACE FUNCTION sluice_announce_consents() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  people text[];
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    SELECT array_agg(data_subject) INTO people FROM (
+      SELECT data_subject FROM changed UNION SELECT data_subject FROM before LIMIT ${MOST_NAMED + 1}) AS both_ends;
+  ELSIF TG_OP <> 'TRUNCATE' THEN
+    SELECT array_agg(data_subject) INTO people FROM (
+      SELECT DISTINCT data_subject FROM changed LIMIT ${MOST_NAMED + 1}) AS these;
+  END IF;
+  IF people IS NOT NULL OR TG_OP = 'TRUNCATE' THEN
+    PERFORM sluice_announce('consents', 'data_subject', people);
+  END IF;
+  RETURN NULL;
+END $$;
+DO $$ BEGIN
+  EXECUTE format('ALTER FUNCTION sluice_announce_consents() SET search_path TO %I, pg_temp', current_schema());
+END $$;`;
+
 const SQLITE_ONLY_APPENDED = ['UPDATE', 'DELETE']
   .map(
     (operation) =>
@@ -87,4 +109,5 @@ export const CONSENT_MIGRATIONS: readonly Migration[] = [
       postgres: `${TABLES}\n${ANNOUNCING}`,
     },
   },
+  { name: 'consent/2', isAdditive: true, sql: { sqlite: 'SELECT 1', postgres: ANNOUNCING_IN_ROWS } },
 ];

@@ -62,6 +62,31 @@ UPDATE sluice_api_keys SET number = (
   WHERE other.id = sluice_api_keys.id AND (other.created_at, other.sha256) <= (sluice_api_keys.created_at, sluice_api_keys.sha256));
 CREATE UNIQUE INDEX sluice_api_keys_number ON sluice_api_keys (id, number);`;
 
+/** Announcements are rows, too (announcements/1). The triggers stay as they are. */
+const ANNOUNCING_IN_ROWS = `
+CREATE OR REPLACE FUNCTION sluice_announce_revocations() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP IN ('UPDATE', 'DELETE') THEN
+    PERFORM sluice_announce('revocations', 'subject', CASE WHEN OLD.kind = 'subject' THEN ARRAY[OLD.name] END);
+  END IF;
+  IF TG_OP IN ('UPDATE', 'INSERT') THEN
+    PERFORM sluice_announce('revocations', 'subject', CASE WHEN NEW.kind = 'subject' THEN ARRAY[NEW.name] END);
+  END IF;
+  IF TG_OP = 'TRUNCATE' THEN
+    PERFORM sluice_announce('revocations', 'subject', NULL);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE FUNCTION sluice_announce_api_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM sluice_announce('revocations', 'subject', NULL);
+  RETURN NULL;
+END $$;
+DO $$ BEGIN
+  EXECUTE format('ALTER FUNCTION sluice_announce_revocations() SET search_path TO %I, pg_temp', current_schema());
+  EXECUTE format('ALTER FUNCTION sluice_announce_api_keys() SET search_path TO %I, pg_temp', current_schema());
+END $$;`;
+
 export const IDENTITY_MIGRATIONS: readonly Migration[] = [
   {
     name: 'identity/1',
@@ -74,4 +99,5 @@ export const IDENTITY_MIGRATIONS: readonly Migration[] = [
     sql: { sqlite: API_KEYS, postgres: `${API_KEYS}\n${ANNOUNCING_API_KEYS}` },
   },
   { name: 'identity/3', isAdditive: true, sql: NUMBERED_API_KEYS },
+  { name: 'identity/4', isAdditive: true, sql: { sqlite: 'SELECT 1', postgres: ANNOUNCING_IN_ROWS } },
 ];

@@ -1,9 +1,7 @@
-/** The words of announcements between processes: JSON, so that a trigger of the database can spell them too. */
+/** The words of announcements between processes: JSON, written by `sluice_announce` in the database. */
 import type { Change, ChangeKind, Scope } from '../model/invalidation.ts';
 
 const KINDS: readonly ChangeKind[] = ['policy', 'consents', 'keys', 'revocations'];
-
-export const spell = ({ kind, scope }: Change): string => JSON.stringify({ kind, scope });
 
 /** What cannot be read may be anything, so that everything may have changed. */
 export function read(text: string): readonly Change[] {

@@ -1,15 +1,15 @@
 /**
  * Announcements by LISTEN and NOTIFY of PostgreSQL. The triggers of Sluice's tables announce too, in the transaction of the change, whoever
- * made it. One connection listens and sends the heartbeats; it cannot go through a pooler that shares connections by transaction.
+ * made it. One connection listens and sends the heartbeats; it cannot go through a pooler that shares connections by transaction,
+ * for which there is `outbox-channel.ts`.
  * https://www.postgresql.org/docs/15/sql-notify.html
  */
 import { randomUUID } from 'node:crypto';
 import { Socket } from 'node:net';
 import pg from 'pg';
 import { type Channel, type ChannelEvents, HEARTBEAT, type Heartbeat } from '../model/channel.ts';
-import type { Change } from '../model/invalidation.ts';
-import { EVERYTHING, read, spell } from './announcements.ts';
-import { connectionOf, type PostgresOptions, unavailable } from './postgres.ts';
+import { EVERYTHING, read } from './announcements.ts';
+import { connectionOf, type PostgresOptions } from './postgres.ts';
 
 /** Triggers name it too. */
 const CHANGES = 'sluice_changes';
@@ -60,17 +60,7 @@ class PostgresChannel implements Channel {
   }
 
   async ready(): Promise<{ ok: boolean; detail?: string }> {
-    return this.isUp() ? { ok: true } : { ok: false, detail: `announcements: ${this.#why}` };
-  }
-
-  async publish(change: Change): Promise<void> {
-    const client = this.#client;
-    if (client === null) throw unavailable(new Error(this.#why));
-    try {
-      await client.query('SELECT pg_notify($1, $2)', [CHANGES, spell(change)]);
-    } catch (e) {
-      throw unavailable(e);
-    }
+    return this.isUp() ? { ok: true } : { ok: false, detail: `announcements by LISTEN: ${this.#why}` };
   }
 
   async close(): Promise<void> {

@@ -18,12 +18,17 @@ export interface PostgresOptions {
 const INT8 = 20;
 /** for the client, which knows no other way to wait for ever */
 const NO_LIMIT_MS = 2 ** 31 - 1;
-const UNLIMITED = 'BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0';
+const TIMEOUT_MS = 5_000;
+
+/** A pooler does not pass on the limits of a connection: those of a transaction are set in it, too. */
+const limited = (statement: number, idle: number): string =>
+  `BEGIN; SET LOCAL statement_timeout = ${statement}; SET LOCAL idle_in_transaction_session_timeout = ${idle}`;
+const UNLIMITED = limited(0, 0);
 
 /** What the connections of Sluice have in common. */
 export const connectionOf = (
   url: string,
-  { schema, timeout = 5_000, work = WORK_MS }: PostgresOptions,
+  { schema, timeout = TIMEOUT_MS, work = WORK_MS }: PostgresOptions,
 ): pg.ClientConfig => ({
   connectionString: url,
   connectionTimeoutMillis: timeout,
@@ -48,6 +53,8 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Databa
     sockets.add(socket.once('close', () => sockets.delete(socket)));
     return socket;
   };
+  const { timeout = TIMEOUT_MS, work: longest = WORK_MS } = options;
+  const begin = limited(timeout, longest);
   const pool = new pg.Pool({ ...connectionOf(url, options), stream, max: options.connections ?? 8 });
   // The pool replaces a broken idle connection at the next use. Without a listener the error would end the process.
   pool.on('error', () => undefined);
@@ -83,10 +90,10 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Databa
       });
       let broken = false;
       try {
-        await run(client, limits?.isUnlimited ? UNLIMITED : 'BEGIN');
+        await run(client, limits?.isUnlimited ? UNLIMITED : begin);
         const result = await (limits?.isUnlimited
           ? inTime(work, null, (sql, parameters) => run(client, sql, parameters, NO_LIMIT_MS))
-          : inTime(work, options.work ?? WORK_MS, (sql, parameters) => run(client, sql, parameters)));
+          : inTime(work, longest, (sql, parameters) => run(client, sql, parameters)));
         await commit(client);
         return result;
       } catch (e) {
@@ -127,10 +134,15 @@ async function commit(client: pg.PoolClient): Promise<void> {
 /** The message of PostgreSQL names tables and columns; what may hold values (`detail`) is left out. */
 export const unavailable = (cause: unknown): SluiceError => {
   const { code, message } = cause as { readonly code?: string; readonly message?: string };
-  const missing = code === '42P01' || code === '42703';
+  const missing = code === '42P01' || code === '42703' || code === '42883';
+  const isPooled = message?.includes('unsupported startup parameter');
   return new SluiceError('store_unavailable', {
     message: `The store in PostgreSQL cannot be used: ${message || code || 'no answer'}. ${
-      missing ? 'Run "sluice store migrate".' : 'Check store.postgres and the database.'
+      missing
+        ? 'Run "sluice store migrate".'
+        : isPooled
+          ? 'Name it in ignore_startup_parameters of PgBouncer.'
+          : 'Check store.postgres and the database.'
     }`,
     cause,
   });

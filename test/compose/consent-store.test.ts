@@ -10,6 +10,7 @@ import { openPostgres } from '../../src/store/postgres.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { type Forwarder, openForwarder, schemaUrl } from '../support/forwarder.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
+import { ownRedis } from '../support/redis.ts';
 import { CUSTOMER, type Running, startSluice } from '../support/sluice.ts';
 
 const closing: (() => unknown)[] = [];
@@ -177,6 +178,39 @@ describe('PostgreSQL with a cache', () => {
       consent: { ok: true, detail: { cached_for_at_most: '1.5s' } },
       announcements: { ok: true },
     });
+  });
+
+  test('reads announcements from their table where hints come through Redis, and says when they do not', async () => {
+    const redis = await ownRedis();
+    closing.push(() => redis.close());
+    process.env['SLUICE_TEST_OWN_REDIS'] = redis.url;
+    closing.push(() => delete process.env['SLUICE_TEST_OWN_REDIS']);
+    const running = await start(
+      { postgres: schemaUrl(schema), announcements: { redis: 'env:SLUICE_TEST_OWN_REDIS' } },
+      {},
+    );
+    for (const name of [
+      'sluice_announcements_up',
+      'sluice_announcement_hints_up',
+      'sluice_consent_cache_channel_up',
+    ])
+      await vi.waitFor(async () => expect([name, await metric(running, name)]).toEqual([name, 1]), 20_000);
+    expect(await ask(running)).toBe('200');
+    await restrict(database, ['restricted']);
+    await vi.waitFor(async () => expect(await ask(running)).toBe('403 record_withheld'), 20_000);
+    await redis.stop();
+    await vi.waitFor(
+      async () =>
+        expect((await readiness(running)).checks).toMatchObject({
+          announcements: { degraded: true, detail: expect.stringContaining('hints through Redis: ') },
+        }),
+      20_000,
+    );
+    expect(await metric(running, 'sluice_announcement_hints_up')).toBe(0);
+    expect(await metric(running, 'sluice_announcements_up')).toBe(1);
+    expect(running.log()).toContain('hints of changes in the store do not arrive through Redis');
+    await restrict(database, []);
+    await vi.waitFor(async () => expect(await ask(running)).toBe('200'), 20_000);
   });
 
   test('uses nothing of it when the database cannot be asked and announcements are held up', async () => {

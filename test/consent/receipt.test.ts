@@ -19,6 +19,7 @@ import type { Database } from '../../src/model/database.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { createSigning } from '../../src/signing/index.ts';
 import { migrate } from '../../src/store/migrations.ts';
+import { ANNOUNCEMENT_MIGRATIONS } from '../../src/store/outbox.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { sluice as run } from '../cli/support.ts';
@@ -46,7 +47,7 @@ describe.each(Object.keys(OPEN))('receipts of consents in %s', (dialect) => {
   let records: ConsentRecords;
   beforeAll(async () => {
     database = OPEN[dialect]!();
-    await migrate(database, CONSENT_MIGRATIONS, () => new Date());
+    await migrate(database, [...ANNOUNCEMENT_MIGRATIONS, ...CONSENT_MIGRATIONS], () => new Date());
     records = createConsentRecords(database, { now: () => new Date() });
   });
   afterAll(() => database.close());

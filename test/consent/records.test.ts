@@ -13,6 +13,7 @@ import {
 import type { StoredConsent } from '../../src/consent/schema.ts';
 import type { Database } from '../../src/model/database.ts';
 import { migrate } from '../../src/store/migrations.ts';
+import { ANNOUNCEMENT_MIGRATIONS } from '../../src/store/outbox.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
@@ -55,7 +56,7 @@ describe.each(Object.keys(OPEN))('changes in %s', (dialect) => {
   beforeAll(async () => {
     database = OPEN[dialect]!();
     other = OPEN[dialect]!();
-    await migrate(database, CONSENT_MIGRATIONS, () => time);
+    await migrate(database, [...ANNOUNCEMENT_MIGRATIONS, ...CONSENT_MIGRATIONS], () => time);
     records = createConsentRecords(database, {
       now: () => time,
       termOf: (purpose) => (purpose === 'after_sales' ? 'dpv:CustomerCare' : undefined),
@@ -283,7 +284,7 @@ describe('announcements of changes in PostgreSQL', () => {
   };
   beforeAll(async () => {
     database = OPEN['postgres']!();
-    await migrate(database, CONSENT_MIGRATIONS, () => new Date());
+    await migrate(database, [...ANNOUNCEMENT_MIGRATIONS, ...CONSENT_MIGRATIONS], () => new Date());
     client = new pg.Client({ connectionString: POSTGRES, options: `-c search_path=${schema.schema}` });
     await client.connect();
     client.on('notification', ({ payload = '', processId }) => {

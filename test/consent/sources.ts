@@ -16,6 +16,7 @@ import type { Database } from '../../src/model/database.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { migrate } from '../../src/store/migrations.ts';
+import { ANNOUNCEMENT_MIGRATIONS } from '../../src/store/outbox.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
@@ -162,7 +163,7 @@ async function stored(
   { given, exposeDates = false }: Opening,
   clean: () => Promise<void>,
 ): Promise<Opened> {
-  await migrate(database, CONSENT_MIGRATIONS, () => new Date());
+  await migrate(database, [...ANNOUNCEMENT_MIGRATIONS, ...CONSENT_MIGRATIONS], () => new Date());
   const put = async ({ entries, aliases = {} }: Given): Promise<void> => {
     await database.transaction(async ({ query }) => {
       await query('DELETE FROM consent_subjects');
