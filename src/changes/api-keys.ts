@@ -6,7 +6,7 @@ import { inRealm, LOCAL_REALM } from '../model/realm.ts';
 
 type Create = Parameters<ApiKeyRecords['create']>;
 
-export interface ApiKeyChanges extends Pick<ApiKeyRecords, 'list'> {
+export interface ApiKeyChanges extends Pick<ApiKeyRecords, 'list' | 'newest'> {
   /** @throws as `ApiKeyRecords.create` */
   create(id: string, subject: Create[1], expires: number, recorder: Recorder): Promise<NewApiKey>;
   /** @throws as `ApiKeyRecords.rotate` */
@@ -17,6 +17,7 @@ export interface ApiKeyChanges extends Pick<ApiKeyRecords, 'list'> {
 
 export const apiKeyChanges = (records: ApiKeyRecords): ApiKeyChanges => ({
   list: (limit, after) => records.list(limit, after),
+  newest: (id) => records.newest(id),
   create: (id, subject, expires, recorder) =>
     recorded<ApiKeyRow, NewApiKey>(
       recorder,

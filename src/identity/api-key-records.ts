@@ -56,6 +56,8 @@ export interface ApiKeyRecords {
     statement: Statement,
     journaled: Journaled<readonly ApiKeyRow[]>,
   ): Promise<readonly ApiKeyRow[]>;
+  /** the one in force that a rotation replaces; null: there is none. @throws SluiceError `store_unavailable` */
+  newest(id: string): Promise<ApiKeyRow | null>;
   /** the newest first */
   list(
     limit: number,
@@ -134,6 +136,13 @@ export function createApiKeyRecords(database: Database, now: () => Date): ApiKey
         await journaled(revoked);
         return revoked;
       });
+    },
+    async newest(id) {
+      const [row] = await database.query<ApiKeyRow>(
+        'SELECT * FROM sluice_api_keys WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY created_at DESC LIMIT 1',
+        [id, now().getTime()],
+      );
+      return row ?? null;
     },
     list: (limit, after) =>
       database.query<ApiKeyRow>(

@@ -3,6 +3,19 @@ import type { Reason } from './answers.ts';
 import type { OperationName } from './operations.ts';
 import type { Subject } from './input.ts';
 
+/** What a call gives to somebody: an API key, with which they are who is named here. */
+export interface Given {
+  readonly clearance: number | null;
+  /** until it expires */
+  readonly days: number;
+  readonly organization: string;
+  /** sorted */
+  readonly roles: readonly string[];
+  /** `subject.id` */
+  readonly subject: string;
+  readonly subject_type: string;
+}
+
 export interface AdminInput {
   readonly action: {
     readonly name: OperationName;
@@ -19,7 +32,7 @@ export interface AdminInput {
     readonly type: string;
     readonly id?: string;
     /** `holder`: `subject.id` of the one whose access it is about; absent: it is about nobody's, or there is no such thing. `recipient`: likewise, of demands and notices */
-    readonly properties: { readonly holder?: string; readonly recipient?: string };
+    readonly properties: { readonly gives?: Given; readonly holder?: string; readonly recipient?: string };
   };
   readonly subject: Subject;
 }

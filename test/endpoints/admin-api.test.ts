@@ -57,7 +57,9 @@ describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) =
     api = new Api(
       await startSluice({
         dir,
-        policy: await policyWith({}),
+        policy: await policyWith({
+          data: { admin: { roles: { access_admin: { gives: { roles: ['sync_service', 'hr_sync'] } } } } },
+        }),
         identity: { api_keys_in_store: true, revocations_in_store: true },
         config: config(STORES[store]!()),
       }),
@@ -282,6 +284,41 @@ describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) =
       (await api.call(admin, 'subjects.revoke', {}, { body: { subject, jti: 'x', reason: 'r' } })).body.code,
     ).toBe('input_invalid');
     await expect.poll(async () => (await api.call(gone, 'reviews.list')).status).toBe(200);
+  });
+
+  test('nobody gives by a key what none of their roles may give, nor takes it by replacing a key', async () => {
+    const subject = { id: own('erp'), type: 'service', organization: 'internal', roles: ['sync_service'] };
+    const create = (id: string, change: object, more: object = {}) =>
+      api.call(admin, 'keys.create', {}, { body: { id, subject: { ...subject, ...change }, ...more } });
+    for (const [change, more] of [
+      [{ roles: ['sync_service', 'access_admin'] }, {}],
+      [{ roles: ['grant_approver'] }, {}],
+      [{ type: 'user' }, {}],
+      [{ organization: 'swift_logistics' }, {}],
+      [{ clearance: 5 }, {}],
+      [{}, { expires_in_seconds: 367 * 86_400 }],
+    ] as const) {
+      const { status, body, record } = await create(own('gift'), change, more);
+      expect({ status, reasons: body['reasons'] }).toMatchObject({
+        status: 403,
+        reasons: [{ code: 'giving_not_permitted' }],
+      });
+      expect(record).toMatchObject({
+        outcome: 'denied',
+        labels: { gives: expect.stringContaining(`"subject":"local:${own('erp')}"`) as string },
+      });
+    }
+    const made = await create(own('gift'), { clearance: 3 }, { expires_in_seconds: 366 * 86_400 });
+    expect(made.status).toBe(201);
+    expect((await api.call(admin, 'keys.rotate', { id: own('gift') })).status).toBe(201);
+    // One that a command has made, with a role that administers.
+    const strong = own('strong');
+    const command = ['keys', 'create', strong, '--subject', 's', '--organization', 'internal'];
+    const by = ['--role', 'scim_client', '--by', 'ops', '--config', join(dir, 'sluice.yaml')];
+    expect((await sluice([...command, ...by])).code).toBe(0);
+    const rotated = await api.call(admin, 'keys.rotate', { id: strong });
+    expect(rotated).toMatchObject({ status: 403, body: { reasons: [{ code: 'giving_not_permitted' }] } });
+    expect((await api.call(admin, 'keys.rotate', { id: own('absent') })).body.code).toBe('api_key_not_found');
   });
 
   test('an API key is shown once; it calls the API itself until it is revoked', async () => {
@@ -632,7 +669,7 @@ test('where the policy has no sluice/admin, and where nothing is in the store, n
         token,
         'keys.create',
         {},
-        { body: { id: 'k', subject: { id: 's', type: 'user', organization: 'o', roles: [] } } },
+        { body: { id: 'k', subject: { id: 's', type: 'service', organization: 'internal', roles: [] } } },
       )
     ).body.code,
   ).toBe('admin_unconfigured');

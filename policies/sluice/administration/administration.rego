@@ -12,6 +12,7 @@ default allow := false
 allow if {
 	_is_permitted
 	_has_factor
+	_gives_within
 }
 
 default _is_permitted := false
@@ -58,6 +59,39 @@ _permits(settings, type, operation) if {
 	operation in settings.operations
 }
 
+# What the call gives is what one of the roles may give.
+default _gives_within := false
+
+_gives_within if not input.resource.properties.gives
+
+_gives_within if {
+	given := input.resource.properties.gives
+	some name in _acting
+	_may_give(data.admin.roles[name].gives, given)
+}
+
+default _may_give(_, _) := false
+
+_may_give(limits, given) if {
+	every role in given.roles {
+		role in limits.roles
+	}
+	given.subject_type in limits.subject_types
+	_is_among(given.organization, limits.organizations)
+	_clearance(given) <= limits.clearance
+	given.days <= limits.days
+}
+
+default _is_among(_, _) := false
+
+_is_among(organization, organizations) if organization in organizations
+
+_is_among(_, organizations) if "*" in organizations
+
+_clearance(given) := 0 if given.clearance == null
+
+_clearance(given) := given.clearance if given.clearance != null
+
 default _has_factor := false
 
 _has_factor if input.action.properties.changes == false
@@ -87,6 +121,12 @@ reasons contains {"code": "mfa_required", "message": "A change needs a second fa
 	_has_factor == false
 }
 
+reasons contains {"code": "giving_not_permitted", "message": message} if {
+	_is_permitted
+	_gives_within == false
+	message := "None of the caller's roles may give these roles, or to such a subject, or for so long (gives in admin of the policy's data)."
+}
+
 reasons contains {"code": "role_permits", "message": message} if {
 	allow
 	some name in _acting
@@ -109,5 +149,6 @@ default step_up := null
 
 step_up := data.assurance.step_up if {
 	_is_permitted
+	_gives_within
 	_has_factor == false
 }

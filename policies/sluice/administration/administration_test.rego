@@ -208,3 +208,72 @@ test_deny_without_attributes if {
 	_denied(object.union(json.remove(call, ["action/properties"]), _weak), {"mfa_required"})
 	_answer({}).allow == false
 }
+
+_gift := {
+	"clearance": null,
+	"days": 90,
+	"organization": "internal",
+	"roles": ["sync_service"],
+	"subject": "local:erp",
+	"subject_type": "service",
+}
+
+_giving(roles, operation, change) := object.union(
+	_call(roles, operation, true),
+	{"resource": {"properties": {"gives": object.union(_gift, change)}}},
+)
+
+test_allow_giving_what_a_role_names if {
+	every operation in {"keys.create", "keys.rotate"} {
+		every change in [{}, {"roles": []}, {"clearance": 3}, {"days": 366}] {
+			_allowed(_giving(["access_admin"], operation, change))
+		}
+	}
+}
+
+test_deny_giving_what_no_role_names if {
+	every operation in {"keys.create", "keys.rotate"} {
+		every change in [
+			{"roles": ["sync_service", "access_admin"]},
+			{"roles": ["claims_manager"]},
+			{"subject_type": "user"},
+			{"organization": "swift_logistics"},
+			{"clearance": 4},
+			{"days": 366.1},
+		] {
+			_denied(_giving(["access_admin"], operation, change), {"giving_not_permitted"})
+			_answer(_giving(["access_admin"], operation, change)).step_up == null
+		}
+	}
+}
+
+test_deny_giving_by_a_role_that_names_nothing if {
+	_denied(_giving(["access_admin"], "keys.create", {}), {"giving_not_permitted"}) with data.admin.roles.access_admin.gives as null
+}
+
+# What one role names is not mixed with what another does.
+test_deny_giving_by_two_roles_together if {
+	two := {
+		"a": object.union(data.admin.roles.access_admin, {"gives": object.union(_limits, {"roles": ["x"]})}),
+		"b": object.union(data.admin.roles.access_admin, {"gives": object.union(_limits, {"roles": ["y"]})}),
+	}
+	_denied(_giving(["a", "b"], "keys.create", {"roles": ["x", "y"]}), {"giving_not_permitted"}) with data.admin.roles as two
+	_allowed(_giving(["a", "b"], "keys.create", {"roles": ["y"]})) with data.admin.roles as two
+}
+
+test_allow_giving_to_any_organisation if {
+	anybody := object.union(_limits, {"organizations": ["*"]})
+	call := _giving(["access_admin"], "keys.create", {"organization": "swift_logistics"})
+	_allowed(call) with data.admin.roles.access_admin.gives as anybody
+}
+
+_limits := data.admin.roles.access_admin.gives
+
+# By default nobody gives a role that administers, nor any role of people.
+test_deny_by_default_to_give_an_administrative_role if {
+	every role in object.keys(data.admin.roles) {
+		every name in object.keys(data.admin.roles) {
+			_answer(_giving([name], "keys.create", {"roles": [role]})).allow == false
+		}
+	}
+}

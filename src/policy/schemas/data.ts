@@ -47,6 +47,14 @@ const SubjectTypes = Type.Array(Type.Enum(['user', 'service', 'partner']), {
 });
 const Mfa = oneOf(['by_rule', 'exempt'], 'exempt: a service whose credential is strong by itself');
 
+const Gives = settings({
+  roles: Names('that an API key may have which this role makes or replaces'),
+  subject_types: SubjectTypes,
+  organizations: Names('`internal`, partners of partners.yaml, or `*`: any'),
+  clearance: Type.Integer({ minimum: 0, maximum: 5, description: 'the highest; 0: none may be stated' }),
+  days: Type.Integer({ minimum: 1, maximum: 3650, description: 'how long it may be valid' }),
+});
+
 const Role = settings({
   title: Title,
   subject_types: SubjectTypes,
@@ -299,7 +307,13 @@ export const dataSchemas = {
       // Absent: partners may do nothing.
       partners: Type.Optional(settings({ subject_types: SubjectTypes, operations: Operations, mfa: Mfa })),
       roles: byName(
-        settings({ title: Title, subject_types: SubjectTypes, operations: Operations, mfa: Mfa }),
+        settings({
+          title: Title,
+          subject_types: SubjectTypes,
+          operations: Operations,
+          gives: Type.Optional(Gives),
+          mfa: Mfa,
+        }),
         'who may use the admin API for what',
       ),
     }),

@@ -270,6 +270,18 @@ const DisclosureAnswerSchema = Type.Object(
   { ...closed, title: 'Answer of sluice/disclosure' },
 );
 
+const Given = Type.Object(
+  {
+    clearance: Nullable(Type.Integer()),
+    days: Type.Number(),
+    organization: Text,
+    roles: Type.Array(Text),
+    subject: Text,
+    subject_type: Text,
+  },
+  closed,
+);
+
 const AdminInputSchema = Type.Object(
   {
     subject: Subject,
@@ -281,7 +293,10 @@ const AdminInputSchema = Type.Object(
       {
         type: Text,
         id: Type.Optional(Text),
-        properties: Type.Object({ holder: Type.Optional(Text), recipient: Type.Optional(Text) }, closed),
+        properties: Type.Object(
+          { gives: Type.Optional(Given), holder: Type.Optional(Text), recipient: Type.Optional(Text) },
+          closed,
+        ),
       },
       closed,
     ),

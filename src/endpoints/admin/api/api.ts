@@ -84,6 +84,9 @@ async function targetOf(
   const asked: Asked = { path, query, body, caller, services };
   const holder = await described.holder?.(asked);
   const recipient = await described.recipient?.(asked);
+  const gives = await described.gives?.(asked);
+  // A label: the input is masked in records, and an auditor asks who could give what.
+  if (gives !== undefined) entry.labels = { ...entry.labels, gives: JSON.stringify(gives) };
   const [type = ''] = name.split('.');
   return {
     described,
@@ -93,6 +96,7 @@ async function targetOf(
     resource: {
       ...(id === undefined ? {} : { id: path[id]! }),
       properties: {
+        ...(gives === undefined ? {} : { gives }),
         ...(holder === undefined ? {} : { holder }),
         ...(recipient === undefined ? {} : { recipient }),
       },

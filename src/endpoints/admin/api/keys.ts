@@ -1,6 +1,8 @@
 /** API keys in the store. A key is in one answer, once: it is not stored, nor kept for a repetition of the call. */
 import { keyJson } from '../../../changes/spelled.ts';
 import { Type } from '../../../documents/kinds.ts';
+import type { Given } from '../../../model/administration.ts';
+import { inRealm, LOCAL_REALM } from '../../../model/realm.ts';
 import { type AdminServices, configured, type Done, type Operation, operation } from './operation.ts';
 import { page } from './paging.ts';
 import {
@@ -57,6 +59,27 @@ const apiKeys = ({ apiKeys: service }: AdminServices) =>
 const expiry = (seconds: number | undefined, { now }: AdminServices): number =>
   now().getTime() + (seconds ?? 90 * DAY_SECONDS) * 1_000;
 
+interface GivenSubject {
+  readonly id: string;
+  readonly type: string;
+  readonly organization: string;
+  readonly roles: readonly string[];
+  readonly clearance?: number | undefined;
+}
+
+const givenBy = (
+  { id, type, organization, roles, clearance = undefined }: GivenSubject,
+  end: number,
+  { now }: AdminServices,
+): Given => ({
+  clearance: clearance ?? null,
+  days: Math.round((end - now().getTime()) / 1_000) / DAY_SECONDS,
+  organization,
+  roles: [...roles].sort(),
+  subject: inRealm(LOCAL_REALM, id),
+  subject_type: type,
+});
+
 const shown = ({
   key: secret,
   row,
@@ -99,6 +122,7 @@ export const KEYS: readonly Operation[] = [
     }),
     answer: made,
     codes: ['api_key_taken'],
+    gives: ({ body, services }) => givenBy(body.subject, expiry(body.expires_in_seconds, services), services),
     async run({ body, services, recorder }) {
       const end = expiry(body.expires_in_seconds, services);
       return shown(await apiKeys(services).create(body.id, defined(body.subject), end, recorder));
@@ -124,6 +148,16 @@ export const KEYS: readonly Operation[] = [
     }),
     answer: made,
     codes: ['api_key_not_found'],
+    // What the new key may do is what the one before may: whoever replaces it has it.
+    async gives({ path, body, services }) {
+      const newest = await services.apiKeys?.newest(path['id']!);
+      if (!newest) return undefined;
+      return givenBy(
+        JSON.parse(newest.subject) as GivenSubject,
+        expiry(body.expires_in_seconds, services),
+        services,
+      );
+    },
     async run({ path, body, services, recorder }) {
       const overlap = (body.overlap_seconds ?? 7 * DAY_SECONDS) * 1_000;
       const end = expiry(body.expires_in_seconds, services);

@@ -13,6 +13,7 @@ import type { RevocationChanges } from '../../../changes/revocations.ts';
 import type { VerificationChanges } from '../../../changes/verifications.ts';
 import { type Static, type TSchema, Type } from '../../../documents/kinds.ts';
 import { type ErrorCode, SluiceError } from '../../../errors.ts';
+import type { Given } from '../../../model/administration.ts';
 import type { Subject } from '../../../model/input.ts';
 import type { OperationName } from '../../../model/operations.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
@@ -96,6 +97,8 @@ export interface Operation extends Description {
   holder?(asked: Asked): string | undefined | Promise<string | undefined>;
   /** the recipient outside whose demands or notices it is about */
   recipient?(asked: Asked): string | undefined | Promise<string | undefined>;
+  /** what it gives to somebody */
+  gives?(asked: Asked): Given | undefined | Promise<Given | undefined>;
   run(call: Call): Promise<Done>;
 }
 
@@ -108,6 +111,7 @@ export function operation<Q extends TSchema = typeof NO_QUERY, B extends TSchema
     readonly body?: B;
     holder?(asked: Asked<Static<Q>, Static<B>>): string | undefined | Promise<string | undefined>;
     recipient?(asked: Asked<Static<Q>, Static<B>>): string | undefined | Promise<string | undefined>;
+    gives?(asked: Asked<Static<Q>, Static<B>>): Given | undefined | Promise<Given | undefined>;
     run(call: Call<Static<Q>, Static<B>>): Promise<Done>;
   },
 ): Operation {
