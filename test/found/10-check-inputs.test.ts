@@ -36,7 +36,7 @@ describe.skipIf(opa === null)('one cause is one finding, whatever it spoils', ()
       'a purpose is renamed where it is defined',
       (p) => p.change('data/purposes.yaml', '\n  after_sales:', '\n  aftersales:'),
       /no purpose "after_sales"; did you mean "aftersales"/,
-      42,
+      45,
     ],
     [
       'a catalog is removed',

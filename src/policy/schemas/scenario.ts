@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from '../../documents/kinds.ts';
 import { VERIFICATION_METHODS } from '../../model/verification.ts';
+import { dataSchemas } from './data.ts';
 
 const closed = { additionalProperties: false } as const;
 const open = { additionalProperties: true } as const;
@@ -124,6 +125,20 @@ const scenarioSchema = Type.Object(
   closed,
 );
 
+/** A policy of one's own has other data, too. */
+const Data = Type.Object(
+  Object.fromEntries(
+    Object.values(dataSchemas).flatMap(({ properties }) =>
+      Object.entries(properties).map(([name, schema]) => [name, Type.Optional(schema)]),
+    ),
+  ),
+  {
+    ...open,
+    description:
+      'in these scenarios instead of what the policy’s data have under these names: to try rules that are not in force',
+  },
+);
+
 export const scenarioFileSchema = Type.Object(
   {
     title: Type.String({ minLength: 1 }),
@@ -144,6 +159,7 @@ export const scenarioFileSchema = Type.Object(
         description: 'as in sluice.yaml; `upstream` may be left out',
       },
     ),
+    data: Type.Optional(Data),
     examples: Type.Optional(
       Type.Record(Text, Type.Unknown(), { description: 'a place for YAML anchors; not looked at' }),
     ),

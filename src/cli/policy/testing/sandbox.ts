@@ -20,6 +20,7 @@ import { createLogger } from '../../../observability/logger.ts';
 import { type Scenario, type ScenarioFile, SCENARIO_NOW } from '../../../policy/schemas/scenario.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { LivePolicyStore } from '../../../policy/store.ts';
+import { policyWith } from './scenario-files.ts';
 
 /** The answer to a scenario's request, and its decision. */
 export interface ScenarioResult {
@@ -53,7 +54,7 @@ const ENV = {
 };
 
 /** @throws SluiceError errors that prevent the sidecar from starting */
-export async function openSandbox(policy: LivePolicy): Promise<Sandbox> {
+export async function openSandbox(whole: LivePolicy): Promise<Sandbox> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-scenarios-'));
   const issuer = await createDevelopmentIssuer();
   await writeFile(join(dir, 'keys.json'), JSON.stringify(issuer.jwks));
@@ -67,6 +68,7 @@ export async function openSandbox(policy: LivePolicy): Promise<Sandbox> {
   );
   return {
     async open(file) {
+      const policy = file.data === undefined ? whole : await policyWith(whole, file.data);
       const upstream = await openUpstream();
       const clock = new FixedClock();
       const records: DecisionRecord[] = [];

@@ -6,6 +6,8 @@ import type { YamlDocument } from '../../../documents/yaml.ts';
 import { listPolicyFiles, type PolicyFile } from '../../../policy/directory.ts';
 import type { Fault } from '../../../documents/faults.ts';
 import type { ScenarioFile } from '../../../policy/schemas/scenario.ts';
+import { createSnapshot, type LivePolicy } from '../../../policy/snapshot/index.ts';
+import { exactJson } from '../../../rego/index.ts';
 import { readDocument } from '../check/documents.ts';
 
 export interface ScenarioDocument {
@@ -71,3 +73,16 @@ export async function scenarioFilesAt(path: string): Promise<{ dir: string; file
     ),
   };
 }
+
+/** A policy with the data of a scenario file; the rules are compiled without data. @throws SluiceError of `createSnapshot` */
+export const policyWith = (
+  { source }: LivePolicy,
+  data: NonNullable<ScenarioFile['data']>,
+): Promise<LivePolicy> => {
+  const exact = exactJson.parse(source.dataJson) as { readonly [name: string]: unknown };
+  return createSnapshot({
+    ...source,
+    data: { ...source.data, ...data },
+    dataJson: exactJson.stringify({ ...exact, ...data }),
+  });
+};
