@@ -5,7 +5,7 @@ import { READS } from './actions.ts';
 import type { DecisionAnswer, Obligations, Reason } from './answers.ts';
 import type { Catalog } from './catalog.ts';
 import type { PolicyInput } from './input.ts';
-import { isRetention, resolvedRetention } from './retention.ts';
+import { isRetention, type RetentionRule, resolvedRetention } from './retention.ts';
 import { isRecordFilter, type RecordFilter, resolvedFilter, resourcesOf } from './record-filter.ts';
 
 import { acceptedMethods, areMethods, lackingProof, type VerificationMethod } from './verification.ts';
@@ -94,7 +94,11 @@ export interface Limited {
   readonly answer: DecisionAnswer;
   /** null: all records, as far as the policy discloses them */
   readonly filter: RecordFilter | null;
+  /** categories that are dropped in older records */
+  readonly retention: readonly RetentionRule[];
 }
+
+const NO_RULES: readonly RetentionRule[] = Object.freeze([]);
 
 /** The answer with its `record_filter` and `retention` as they hold for this request: denied where it cannot be applied. */
 export function limiting(
@@ -102,20 +106,24 @@ export function limiting(
   asked: PolicyInput,
   catalogs: ReadonlyMap<string, Catalog>,
 ): Limited {
-  const { record_filter, retention } = answer.obligations;
-  if (answer.allow && retention) {
-    const rules = resolvedRetention(retention, asked, catalogs);
-    if ('code' in rules) return { answer: refusing(answer, [rules]), filter: null };
-  }
-  if (!answer.allow || record_filter === null || record_filter === undefined) return { answer, filter: null };
+  const unlimited = (reasons: readonly Reason[]): Limited => ({
+    answer: reasons.length === 0 ? answer : refusing(answer, reasons),
+    filter: null,
+    retention: NO_RULES,
+  });
+  if (!answer.allow) return unlimited([]);
+  const { record_filter = null, retention: conditions = null } = answer.obligations;
+  const retention = conditions === null ? NO_RULES : resolvedRetention(conditions, asked, catalogs);
+  if ('code' in retention) return unlimited([retention]);
+  if (record_filter === null) return { answer, filter: null, retention };
   const filter = resolvedFilter(record_filter, asked, catalogs);
-  if ('code' in filter) return { answer: refusing(answer, [filter]), filter: null };
-  if (READS.has(asked.action.name)) return { answer, filter };
+  if ('code' in filter) return unlimited([filter]);
+  if (READS.has(asked.action.name)) return { answer, filter, retention };
   // What a write changes, or a token stands for, has no attributes that could be looked at.
   const own = resourcesOf(asked.resource.type, catalogs);
   return filter.some(({ resource }) => own.has(resource))
-    ? { answer: refusing(answer, [ONLY_READS]), filter: null }
-    : { answer, filter };
+    ? unlimited([ONLY_READS])
+    : { answer, filter, retention };
 }
 
 const ONLY_READS: Reason = Object.freeze({

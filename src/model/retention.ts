@@ -56,10 +56,3 @@ export function resolvedRetention(
   }
   return resolved;
 }
-
-/** The same for a decision that allows: rules that cannot be applied were refused with it. */
-export function retentionRules(...asked: Parameters<typeof resolvedRetention>): readonly RetentionRule[] {
-  const rules = resolvedRetention(...asked);
-  if ('code' in rules) throw new Error(rules.message);
-  return rules;
-}

@@ -10,6 +10,7 @@ import type { Action, Context, Grant, PolicyInput, Resource, Subject } from '../
 import type { PolicySnapshot } from '../model/policy.ts';
 import { heeding, isDemanded, limiting, proving } from '../model/obligations.ts';
 import { filterText, type RecordFilter } from '../model/record-filter.ts';
+import type { RetentionRule } from '../model/retention.ts';
 import { inTier, tierInForce } from '../model/verdict.ts';
 import type { QuotaState } from '../model/quota.ts';
 import type { Reviewable } from '../model/review.ts';
@@ -53,6 +54,8 @@ export interface Authorized<T extends Target = Target> {
   readonly decision: DecisionAnswer;
   /** which records may be disclosed at all; null: any */
   readonly filter: RecordFilter | null;
+  /** categories that are dropped in older records */
+  readonly retention: readonly RetentionRule[];
   /** whom the caller has proven to deal with: nobody else's records may be disclosed or written; null: no proof is demanded */
   readonly provenSubject: string | null;
   /** what the policy was asked, in the tier in force: input of the questions about disclosure */
@@ -115,7 +118,7 @@ export async function authorize<T extends Target>(
   });
   entry.setInput(asked);
 
-  const { answer, filter, provenSubject, input } = decide(snapshot, asked, target.verification);
+  const { answer, filter, retention, provenSubject, input } = decide(snapshot, asked, target.verification);
   entry.setDecision(answer, input.context.tier);
   entry.endStage('decision');
   if (!answer.allow) throw denied(answer.reasons, answer.obligations.step_up ?? null);
@@ -124,7 +127,7 @@ export async function authorize<T extends Target>(
     throw unproven(entry);
   const decision = held.limited === null ? answer : await using(held.limited, answer, entry, stages);
   if (isDemanded(decision.obligations.review)) await stages.reviews.open(reviewable(entry));
-  return { target, use, snapshot, known, decision, filter, provenSubject, input };
+  return { target, use, snapshot, known, decision, filter, retention, provenSubject, input };
 }
 
 /**
@@ -289,6 +292,8 @@ export interface Decision {
   readonly answer: DecisionAnswer;
   /** which records may be disclosed at all; null: any */
   readonly filter: RecordFilter | null;
+  /** categories that are dropped in older records */
+  readonly retention: readonly RetentionRule[];
   /** whom the caller has proven to deal with, where a proof is demanded; null: none is */
   readonly provenSubject: string | null;
   /** the input in the tier in force */
@@ -302,7 +307,7 @@ export function decide(
   ofRoute: readonly VerificationMethod[] | null = null,
 ): Decision {
   const proven = proving(heeding(policy.decide(asked)), asked, ofRoute);
-  const { answer, filter } = limiting(proven.answer, asked, policy.catalogs);
+  const { answer, filter, retention } = limiting(proven.answer, asked, policy.catalogs);
   const input = inTier(asked, tierInForce(answer, asked.context.tier));
-  return { answer, filter, provenSubject: proven.provenSubject, input };
+  return { answer, filter, retention, provenSubject: proven.provenSubject, input };
 }

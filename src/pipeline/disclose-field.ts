@@ -1,7 +1,6 @@
 /** Disclosure of a single value that stands in no record, such as what a token was made of. */
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Catalog, FieldEntry } from '../model/catalog.ts';
-import { retentionRules } from '../model/retention.ts';
 import type { Authorized } from './authorize.ts';
 import type { DecisionEntry } from './record.ts';
 import { unproven } from './refusal.ts';
@@ -21,7 +20,7 @@ export interface ValueAsked {
  * @throws SluiceError `group_size_unmet`, `catalog_unknown`, `policy_denied`, `consent_unavailable`
  */
 export async function discloseField(
-  { target: { resource }, snapshot, decision, provenSubject, input }: Authorized,
+  { target: { resource }, snapshot, decision, retention, provenSubject, input }: Authorized,
   { field, withheldMessage }: ValueAsked,
   entry: DecisionEntry,
   stages: Stages,
@@ -35,9 +34,9 @@ export async function discloseField(
       'The policy discloses groups here, or nothing at all; a single value is neither.',
     );
   const line = fieldOf(snapshot.catalogs.get(resource.type), resource.type, field);
-  const { retention } = decision.obligations;
-  const rules = retention ? retentionRules(retention, input, snapshot.catalogs) : [];
-  if (rules.some((rule) => rule.category === line.category && rule.condition.resource === resource.type)) {
+  if (
+    retention.some((rule) => rule.category === line.category && rule.condition.resource === resource.type)
+  ) {
     // How old the record is that the value comes from is not known.
     entry.reasons = [{ code: 'retention_undetermined' }, ...entry.reasons];
     throw new SluiceError('policy_denied', withheldMessage);

@@ -27,7 +27,7 @@ export interface Prepared {
 /** @throws SluiceError what keeps the request from being forwarded */
 export async function prepare(
   request: Access['request'],
-  { target, snapshot, input, decision, filter, provenSubject: proven }: Authorized<Routed>,
+  { target, snapshot, input, decision, filter, retention, provenSubject: proven }: Authorized<Routed>,
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<Prepared> {
@@ -52,6 +52,7 @@ export async function prepare(
     catalog,
     decision,
     filter,
+    retention,
     provenSubject,
   };
   const { dataSubject } = access;

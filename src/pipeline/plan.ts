@@ -6,7 +6,7 @@ import type { ProxyRequest } from '../model/exchange.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import type { RecordFilter } from '../model/record-filter.ts';
-import { retentionRules } from '../model/retention.ts';
+import type { RetentionRule } from '../model/retention.ts';
 import { disclosureInput } from '../model/verdict.ts';
 import type { Selected } from '../routing/index.ts';
 import { consentLookup } from './look-ups.ts';
@@ -32,6 +32,8 @@ export interface Access {
   readonly decision: DecisionAnswer;
   /** which records may be disclosed at all; null: any */
   readonly filter: RecordFilter | null;
+  /** categories that are dropped in older records */
+  readonly retention: readonly RetentionRule[];
   /** the only data subject whose records may be disclosed or written; null: any */
   readonly provenSubject: string | null;
 }
@@ -43,7 +45,7 @@ type Body = Pick<DisclosurePlan, 'format' | 'charset' | 'records' | 'options'>;
  * @param body members of the plan that depend on the body
  */
 export const disclosurePlan = <B extends Body>(
-  { dataSubject, snapshot, catalog, decision, filter, provenSubject }: Access,
+  { dataSubject, snapshot, catalog, decision, filter, retention, provenSubject }: Access,
   input: PolicyInput,
   body: B,
   entry: DecisionEntry,
@@ -54,7 +56,7 @@ export const disclosurePlan = <B extends Body>(
   dataSubject,
   obligations: decision.obligations,
   filter,
-  ...retentionOf(decision, input, snapshot),
+  retention,
   provenSubject,
   recipient: input.context.recipient,
   purpose: input.context.purpose,
@@ -65,13 +67,6 @@ export const disclosurePlan = <B extends Body>(
   ask: disclosureOf(snapshot, input),
   ...body,
 });
-
-const retentionOf = (
-  { obligations: { retention } }: DecisionAnswer,
-  input: PolicyInput,
-  { catalogs }: PolicySnapshot,
-): Pick<DisclosurePlan, 'retention'> =>
-  retention ? { retention: retentionRules(retention, input, catalogs) } : {};
 
 const disclosureOf =
   (snapshot: PolicySnapshot, input: PolicyInput): DisclosurePlan['ask'] =>

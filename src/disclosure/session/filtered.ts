@@ -79,18 +79,24 @@ export const outsideOf = (
 function codesOf(conditions: readonly FilterCondition[], attributes: Attributes): readonly string[] | null {
   let isOutside = false;
   for (const condition of conditions) {
-    const holds = isWithin(condition, attributes);
+    const value = attributeIn(attributes, condition.attribute);
+    const holds = value === null ? null : holdsFor(condition, value);
     if (holds === null) return UNREADABLE;
     isOutside ||= !holds;
   }
   return isOutside ? OUTSIDE : null;
 }
 
-/** Null: the attribute is missing, or cannot be compared. */
-export function isWithin(condition: FilterCondition, attributes: Attributes): boolean | null {
-  const { attribute } = condition;
-  const value = Object.hasOwn(attributes, attribute) ? attributes[attribute]! : null;
-  return value === null ? null : holdsFor(condition, value);
+const attributeIn = (attributes: Attributes, name: string): Value =>
+  Object.hasOwn(attributes, name) ? attributes[name]! : null;
+
+/** The day that an attribute names, `YYYYMMDD` as a number; null: it is missing, or cannot be read. */
+export function dayIn(
+  attributes: Attributes,
+  date: Pick<FilterCondition, 'attribute' | 'offset' | 'order'>,
+): number | null {
+  const value = attributeIn(attributes, date.attribute);
+  return value === null ? null : dayOf(value, date);
 }
 
 /** Null: the value cannot be compared. */
@@ -104,7 +110,7 @@ function holdsFor(condition: FilterCondition, value: NonNullable<Value>): boolea
   return (at_least === null || at >= bound(at_least)) && (at_most === null || at <= bound(at_most));
 }
 
-const bound = (value: string | number): number =>
+export const bound = (value: string | number): number =>
   typeof value === 'number' ? value : Number(value.replaceAll('-', ''));
 
 const DECIMAL = /^-?\d{1,15}(?:\.\d{1,9})?$/;
@@ -120,7 +126,10 @@ const SECONDS = /^\d{10}(?:\.\d{1,9})?$/;
 const MILLISECONDS = /^\d{13}$/;
 
 /** The day that a value names, `YYYYMMDD` as a number; a time with a zone counts on the day that is written. */
-function dayOf(value: NonNullable<Value>, { offset, order }: FilterCondition): number | null {
+function dayOf(
+  value: NonNullable<Value>,
+  { offset, order }: Pick<FilterCondition, 'offset' | 'order'>,
+): number | null {
   if (typeof value === 'boolean') return null;
   const text = typeof value === 'number' ? String(value) : idOf(value);
   const unit = SECONDS.test(text) ? 'seconds' : MILLISECONDS.test(text) ? 'millis' : null;

@@ -1,11 +1,10 @@
 /** Explains a request: the verdict with its reasons, and for every field class, treatment, reason, rule and data. */
 import { fieldsOf } from '../../../disclosure/fields/outcomes.ts';
-import { overIn } from '../../../disclosure/session/retained.ts';
+import { Retained } from '../../../disclosure/session/retained.ts';
 import { outsideOf } from '../../../disclosure/session/filtered.ts';
 import { WRITES } from '../../../model/actions.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
 import type { DisclosureInput, PolicyInput } from '../../../model/input.ts';
-import { resolvedRetention } from '../../../model/retention.ts';
 import { filterText } from '../../../model/record-filter.ts';
 import { withoutCategories, asRead, disclosureInput, withheldBy } from '../../../model/verdict.ts';
 import { decide } from '../../../pipeline/authorize.ts';
@@ -170,22 +169,16 @@ export async function explain(
   states: readonly StateAsked[],
   seen: ReadonlySet<string> | null,
 ): Promise<Explanation> {
-  const { answer, filter, input: inForce } = decide(policy, input);
+  const { answer, filter, retention, input: inForce } = decide(policy, input);
   const untraced =
     explainer === null ? 'the bundle was not built by `sluice build`: it has no rules to look at' : null;
   const reasons =
     (await explainer?.reasons('data.sluice.decision', input, answer.reasons)) ??
     answer.reasons.map((r) => ({ ...r, blame: UNKNOWN }));
-  const retention = resolvedRetention(answer.obligations.retention ?? [], input, policy.catalogs);
-  const rules = 'code' in retention ? [] : retention;
+  const retained = new Retained(retention);
   /** categories of which nothing is left, of a record that was given */
   const over = ({ resource, attributes, given }: StateAsked): ReadonlyMap<string, string> =>
-    given === true
-      ? overIn(
-          rules.filter(({ condition }) => condition.resource === resource),
-          attributes,
-        )
-      : new Map();
+    given === true ? retained.overIn(resource, attributes) : new Map();
   const explained: ExplainedState[] = [];
   for (const state of answer.allow ? states : []) {
     // What is shown of a written record is decided as for a read.
