@@ -102,6 +102,7 @@ export const ERROR_CODES = [
   'receipt_unknown',
   // store
   'store_unavailable',
+  'store_read_only',
   'store_outdated',
   'store_newer',
   'store_changed',

@@ -8,6 +8,7 @@ import type { Resource } from '../model/input.ts';
 import type { Journaled } from '../model/journaled.ts';
 import type { DisclosureSummary, RecordKind } from '../model/record.ts';
 import type { OperationName } from '../model/operations.ts';
+import { noteMade } from './made.ts';
 
 /**
  * What the decision record of a change says, besides who makes it and when. Its outcome is `allowed`, also where a grant is rejected: that was done,
@@ -51,8 +52,9 @@ export async function recorded<C, T>(
 ): Promise<T> {
   let recording: Promise<Facts> | null = null;
   try {
-    return await make(async (change) => {
+    return await make(async (change, queries) => {
       const facts = factsOf(change);
+      await noteMade(queries, recorder.decision_id);
       recording = recorder.record(facts).then(() => facts);
       await recording;
     });

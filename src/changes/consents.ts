@@ -1,5 +1,6 @@
 /** Changes of what data subjects have agreed to. */
 import type { ConsentEvent, ConsentRecords, Evidence, recordIdOf } from '../consent/index.ts';
+import type { Journaled } from '../model/journaled.ts';
 import { NOTHING_DISCLOSED } from '../pipeline/record.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
 import type { OperationName } from '../model/operations.ts';
@@ -54,7 +55,7 @@ export function consentChanges(
   const change = async <T>(
     operation: OperationName,
     recorder: Recorder,
-    make: (journaled: (events: readonly ConsentEvent[]) => Promise<void>) => Promise<T>,
+    make: (journaled: Journaled<readonly ConsentEvent[]>) => Promise<T>,
   ): Promise<T> => {
     const digest = await dataSubject();
     return recorded(recorder, (events) => factsOf(operation, events, digest), make);

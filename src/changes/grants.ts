@@ -57,7 +57,7 @@ export function grantChanges(
           roles: recorder.roles,
           note,
           decision_id: recorder.decision_id,
-          journaled: (what, grant) => journaled({ what, grant }),
+          journaled: (what, grant, queries) => journaled({ what, grant }, queries),
         }),
     );
   const measured = async (asked: Asked): Promise<Wanted> => ({

@@ -4,6 +4,7 @@ import type { Subject } from '../model/input.ts';
 import { DecisionEntry, writeRecord } from '../pipeline/record.ts';
 import type { Stages } from '../pipeline/stages.ts';
 import type { Facts, Recorder } from './change.ts';
+import { NOTED } from './made.ts';
 
 const NAMELESS = {
   roles: [],
@@ -87,5 +88,5 @@ export function state(entry: DecisionEntry, facts: Facts): void {
   entry.justification = facts.justification ?? null;
   entry.grantId = facts.grantId ?? entry.grantId;
   entry.reasons = [...entry.reasons, ...facts.reasons];
-  entry.labels = { ...entry.labels, ...facts.labels };
+  entry.labels = { ...entry.labels, ...facts.labels, ...NOTED };
 }

@@ -1,9 +1,13 @@
 /** `sluice store`: the database in which Sluice keeps consents, grants and revocations. */
 import { Command } from 'commander';
+import { compareChanges } from '../changes/made.ts';
 import { MIGRATIONS } from '../compose/store.ts';
 import { loadConfig } from '../config/index.ts';
 import type { Database } from '../model/database.ts';
-import { migrate, openDatabase, stateOf } from '../store/index.ts';
+import { migrate, openDatabase, requireCurrent, stateOf } from '../store/index.ts';
+import type { Decision } from '../decision-log/index/query.ts';
+import { place, source } from './decisions/source.ts';
+import { table, width } from './decisions/table.ts';
 import type { Io } from './io.ts';
 
 interface Options {
@@ -25,9 +29,14 @@ export function command(io: Io): Command {
   };
   add('migrate', 'make its tables, or bring them up to date', migrateStore);
   add('status', 'which steps have been applied, and which are missing (exit 1)', status);
+  add(
+    'verify',
+    'find changes that the decision log has and the store does not (exit 1): the process was killed, or the database lost them',
+    verify,
+  );
   store.addHelpText(
     'after',
-    '\nExamples:\n  sluice store migrate --config sluice.yaml\n  sluice store status --config sluice.yaml\n\nEach step is applied once, in a transaction. Sidecars of the version before go on with the new tables unless a step says otherwise.',
+    '\nExamples:\n  sluice store migrate --config sluice.yaml\n  sluice store status --config sluice.yaml\n  sluice store verify --config sluice.yaml\n\nEach step is applied once, in a transaction. Sidecars of the version before go on with the new tables unless a step says otherwise.',
   );
   return store;
 }
@@ -54,6 +63,69 @@ async function status(options: Options, io: Io): Promise<void> {
     for (const name of state.missing) io.stdout.write(`${name}  missing: run "sluice store migrate"\n`);
   });
 }
+
+/** kinds of records of changes */
+const KINDS = ['consent', 'grant', 'admin', 'erasure', 'share'] as const;
+const PAGE = 1_000;
+
+async function verify(options: Options, io: Io): Promise<void> {
+  const at = await place({ config: options.config }, io);
+  await withDatabase(options, io, async (database) => {
+    await requireCurrent(database, MIGRATIONS);
+    const log = await source(at, io);
+    const missing: Decision[] = [];
+    const confirmed: Decision[] = [];
+    let compared = 0;
+    try {
+      for (const kind of KINDS)
+        for (let cursor: string | null | undefined; cursor !== null; ) {
+          const page = await log.query({ kind, limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
+          const found = await compareChanges(page.decisions, database);
+          missing.push(...found.missing);
+          confirmed.push(...found.confirmed);
+          compared += found.compared;
+          ({ cursor } = page);
+        }
+    } finally {
+      await log.close();
+    }
+    if (missing.length > 0) io.exitCode = 1;
+    const shown = [
+      ...missing.map((d) => comparedJson(d, 'not_in_store')),
+      ...confirmed.map((d) => comparedJson(d, 'in_store')),
+    ].sort((a, b) => (a.decision_id < b.decision_id ? -1 : 1));
+    if (options.json) {
+      io.stdout.write(`${JSON.stringify({ compared, changes: shown }, null, 2)}\n`);
+      return;
+    }
+    if (shown.length > 0)
+      io.stdout.write(
+        table(
+          ['decision', 'when', 'by', 'operation', 'state'],
+          shown.map((c) => [c.decision_id, c.timestamp, c.by ?? '', c.operation ?? '', WORDS[c.state]]),
+          width(io),
+          0,
+        ),
+      );
+    io.stdout.write(
+      `${compared} changes compared: ${missing.length} not in the store.${
+        missing.length === 0
+          ? ''
+          : ' What is on record and not in force has to be made again. A change of the last minute may still be under way.'
+      }\n`,
+    );
+  });
+}
+
+const WORDS = {
+  not_in_store: 'not in force',
+  in_store: 'in force (recorded as unconfirmed)',
+} as const;
+
+const comparedJson = (
+  { decision_id, timestamp, subject, action, kind, grant_id }: Decision,
+  state: keyof typeof WORDS,
+) => ({ decision_id, timestamp, by: subject?.id ?? null, kind, operation: action, grant_id, state });
 
 async function withDatabase(
   { config: file }: Options,

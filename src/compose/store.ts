@@ -9,6 +9,7 @@ import { NOTICE_MIGRATIONS } from '../notices/index.ts';
 import { SHARE_MIGRATIONS } from '../shares/index.ts';
 import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
 import { VERIFICATION_MIGRATIONS } from '../verification/index.ts';
+import { CHANGE_MIGRATIONS } from '../changes/made.ts';
 import { type Channel, HEARTBEAT } from '../model/channel.ts';
 import type { Database, Dialect, Migration } from '../model/database.ts';
 import type { Announce } from '../model/invalidation.ts';
@@ -39,6 +40,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...NOTICE_MIGRATIONS,
   ...SHARE_MIGRATIONS,
   ...VERIFICATION_MIGRATIONS,
+  ...CHANGE_MIGRATIONS,
 ];
 
 /** Whether a statement changes a table whose changes are announced. */
@@ -70,7 +72,7 @@ export async function openStore(config: StoreConfig, clock: Clock, logger: Logge
   try {
     await store.query('SELECT 1');
   } catch (err) {
-    if (!isSluiceError(err, 'store_unavailable')) throw err;
+    if (!isSluiceError(err, 'store_unavailable') && !isSluiceError(err, 'store_read_only')) throw err;
     logger.warn({ err }, 'the store does not answer: what needs it is refused until it does');
   }
   return store;

@@ -4,6 +4,7 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { Database, Queries, Row } from '../model/database.ts';
+import type { Journaled } from '../model/journaled.ts';
 import { merged } from './merge.ts';
 import type { ConsentEntry } from './schema.ts';
 import {
@@ -29,7 +30,7 @@ export interface ConsentRecords {
   edit(
     edits: readonly Edit[],
     actor: string,
-    journaled?: (events: readonly ConsentEvent[]) => Promise<void>,
+    journaled?: Journaled<readonly ConsentEvent[]>,
   ): Promise<readonly ConsentEvent[]>;
   /**
    * Withdraws what was given, for one purpose and for one recipient if they are named.
@@ -40,7 +41,7 @@ export interface ConsentRecords {
     wanted: { readonly purpose?: string; readonly recipient?: string },
     evidence: Evidence,
     actor: string,
-    journaled?: (events: readonly ConsentEvent[]) => Promise<void>,
+    journaled?: Journaled<readonly ConsentEvent[]>,
   ): Promise<{
     readonly events: readonly ConsentEvent[] /** not given before, so not withdrawn now */;
     readonly already: number;
@@ -244,7 +245,7 @@ export function createConsentRecords(
       for (const each of edits) checkEdit(each);
       return database.transaction(async (queries) => {
         const events = await edit(queries, edits, actor);
-        if (events.length > 0) await journaled?.(events);
+        if (events.length > 0) await journaled?.(events, queries);
         return events;
       });
     },
@@ -279,7 +280,7 @@ export function createConsentRecords(
         await write(queries, events);
         if (events.length > 0) {
           await changed?.(queries, { events, flags: new Map() });
-          await journaled?.(events);
+          await journaled?.(events, queries);
         }
         return { events, already: concerned.length - given.length };
       }),

@@ -85,6 +85,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   consent_unavailable: UNAVAILABLE,
   consent_changed: UNAVAILABLE,
   store_unavailable: UNAVAILABLE,
+  store_read_only: UNAVAILABLE,
   link_invalid: FORBIDDEN,
   signing_key_unavailable: UNAVAILABLE,
   grant_used_up: FORBIDDEN,

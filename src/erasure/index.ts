@@ -157,7 +157,7 @@ export function createErasure(
        VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM erasure_events WHERE request_id = $1), $2, $3, $4, $5, $6)`,
       [request.id, at, by, what, note, decision_id],
     );
-    await journaled({ what, request, note });
+    await journaled({ what, request, note }, tx);
     return request;
   };
 

@@ -29,7 +29,7 @@ export interface Change {
   readonly decision_id: string;
   readonly note: string | null;
   /** Called before the change is in force; what it throws undoes the change. */
-  journaled(what: EventName, grant: GrantRow): Promise<void>;
+  journaled(what: EventName, grant: GrantRow, queries: Queries): Promise<void>;
 }
 
 export type GrantFilter = 'open' | 'requested' | 'active' | 'archived' | 'all';
@@ -111,7 +111,7 @@ export function createGrants(
       const event: Happening = { at: now().getTime(), who, what, note, decision_id };
       await append(tx, grant.id, event);
     }
-    await change.journaled(happened.at(-1)!, grant);
+    await change.journaled(happened.at(-1)!, grant, tx);
   };
   const locked = async (tx: Queries, id: string): Promise<GrantRow> => {
     const [grant] = await tx.query<GrantRow>(
@@ -121,23 +121,27 @@ export function createGrants(
     if (grant === undefined) throw notFound(id);
     return grant;
   };
-  /** About the one who took the access: nobody reviews what they did themselves. */
+  /** About the one who took the access: nobody reviews what they did themselves. Access and review are made together, or neither is. */
   const openReview = (
+    tx: Queries,
     { purpose, tier, resource }: GrantRow,
     action: 'break_glass' | 'self_approval',
     subject: string,
     { decision_id }: Change,
   ) =>
-    reviews.open({
-      decision_id,
-      timestamp: now().toISOString(),
-      subject,
-      purpose,
-      tier,
-      recipient: 'internal',
-      action,
-      resource: resource ?? '*',
-    });
+    reviews.open(
+      {
+        decision_id,
+        timestamp: now().toISOString(),
+        subject,
+        purpose,
+        tier,
+        recipient: 'internal',
+        action,
+        resource: resource ?? '*',
+      },
+      tx,
+    );
   const ended = async (
     id: string,
     change: Change,
@@ -213,9 +217,8 @@ export function createGrants(
         from_at: at.getTime(),
         until_at: at.getTime() + config.break_glass.duration,
       };
-      // The review first: there is no access that nobody has to look at.
-      await openReview(grant, 'break_glass', grant.subject, change);
       return database.transaction(async (tx) => {
+        await openReview(tx, grant, 'break_glass', grant.subject, change);
         await insert(tx, grant);
         await alert?.(tx, grant);
         await settle(tx, grant, change, 'broke_glass');
@@ -224,13 +227,10 @@ export function createGrants(
     },
 
     async approve(id, change) {
-      const [found] = await database.query<GrantRow>('SELECT * FROM sluice_grants WHERE id = $1', [id]);
-      if (found === undefined) throw notFound(id);
-      checkApproval(found);
-      if (mayBeOwn(found, change.by)) await openReview(found, 'self_approval', change.by, change);
       return database.transaction(async (tx) => {
         const before = await locked(tx, id);
         const { approved_by, approved_as, isLast } = checkApproval(before);
+        if (mayBeOwn(before, change.by)) await openReview(tx, before, 'self_approval', change.by, change);
         const at = now().getTime();
         const from = Math.max(before.starts_at ?? at, at);
         const [after] = await tx.query<GrantRow>(

@@ -91,7 +91,7 @@ export function createApiKeyRecords(database: Database, now: () => Date): ApiKey
     );
     // Somebody else has made one since this transaction looked.
     if (row === undefined) throw taken(id);
-    await journaled(row);
+    await journaled(row, tx);
     return { key, row };
   }
   const checkExpiry = (expires: number): void => {
@@ -133,7 +133,7 @@ export function createApiKeyRecords(database: Database, now: () => Date): ApiKey
           [id, now().getTime(), by, reason],
         );
         if (revoked.length === 0) throw notFound(id);
-        await journaled(revoked);
+        await journaled(revoked, tx);
         return revoked;
       });
     },

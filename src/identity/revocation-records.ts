@@ -101,7 +101,7 @@ export function createRevocationRecords(database: Database, now: () => Date): Re
             by,
           ],
         );
-        await journaled(revocation!);
+        await journaled(revocation!, tx);
         return revocation!;
       });
     },
@@ -120,7 +120,7 @@ export function createRevocationRecords(database: Database, now: () => Date): Re
             'revocation_not_found',
             'Nothing is revoked under this name in the store: see "sluice subject list". A revocation in the file of identity.revocations ends there.',
           );
-        await journaled(restored);
+        await journaled(restored, tx);
         return restored;
       });
     },

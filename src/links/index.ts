@@ -113,7 +113,7 @@ export function createLinks(
           'INSERT INTO subject_links (id, data_subject, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5)',
           [row.id, data_subject, at, by, row.expires_at],
         );
-        await journaled(row);
+        await journaled(row, tx);
       });
       return { row, token };
     },
@@ -126,7 +126,7 @@ export function createLinks(
            WHERE data_subject = $1 AND revoked_at IS NULL AND expires_at > $2 RETURNING *`,
           [data_subject, at, by],
         );
-        if (rows.length > 0) await journaled(rows);
+        if (rows.length > 0) await journaled(rows, tx);
         return rows;
       }),
 

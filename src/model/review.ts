@@ -1,4 +1,5 @@
 /** Decisions that somebody must look at afterwards, such as emergency access. */
+import type { Queries } from './database.ts';
 
 /** A decision that was allowed on the condition that it is reviewed. */
 export interface Reviewable {
@@ -16,8 +17,12 @@ export interface Reviewable {
 }
 
 export interface Reviews {
-  /** Resolves when the open review is stored. @throws SluiceError `store_unavailable`: then the request must be refused */
-  open(decision: Reviewable): Promise<void>;
+  /**
+   * Resolves when the open review is stored.
+   * @param queries of the transaction that makes what is reviewed; without it the review is stored at once
+   * @throws SluiceError `store_unavailable`: then the request must be refused
+   */
+  open(decision: Reviewable, queries?: Queries): Promise<void>;
 }
 
 /** Also tells whose reviews are late: who has one does not get access without approval again. */

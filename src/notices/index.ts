@@ -106,7 +106,7 @@ export function createNotices(
            WHERE id = $1 RETURNING *`,
           [id, now().getTime(), by, note],
         );
-        await journaled(row!);
+        await journaled(row!, queries);
         return row!;
       }),
 
@@ -123,7 +123,7 @@ export function createNotices(
           'UPDATE sluice_notices SET next_at = $2, retry_until = $3, attempts = 0, delivered_at = NULL WHERE id = $1 RETURNING *',
           [id, at, at + retryFor],
         );
-        await journaled(row!);
+        await journaled(row!, queries);
         return row!;
       }),
   };

@@ -1,6 +1,6 @@
 /** Reviews in the store: opened by decisions, closed by people. */
 import { SluiceError } from '../errors.ts';
-import type { Database, Migration, Row } from '../model/database.ts';
+import type { Database, Migration, Queries, Row } from '../model/database.ts';
 import type { Journaled } from '../model/journaled.ts';
 import { mayBeSame, namesOf } from '../model/realm.ts';
 import type { Reviewable, ReviewDesk } from '../model/review.ts';
@@ -66,9 +66,12 @@ export interface ReviewStore extends ReviewDesk {
 /** @param due milliseconds in which a review must be closed */
 export function createReviews(database: Database, due: number, now: () => Date): ReviewStore {
   return {
-    async open({ decision_id, timestamp, subject, purpose, tier, recipient, action, resource }: Reviewable) {
+    async open(
+      { decision_id, timestamp, subject, purpose, tier, recipient, action, resource }: Reviewable,
+      queries?: Queries,
+    ) {
       const at = Date.parse(timestamp);
-      await database.write(
+      await (queries?.query ?? database.write)(
         `INSERT INTO sluice_reviews (decision_id, subject, purpose, tier, recipient, action, resource, opened_at, due_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
         [decision_id, subject, purpose, tier, recipient, action, resource, at, at + due],
@@ -110,7 +113,7 @@ export function createReviews(database: Database, due: number, now: () => Date):
           'UPDATE sluice_reviews SET closed_at = $2, closed_by = $3, verdict = $4, note = $5 WHERE decision_id = $1 RETURNING *',
           [decisionId, now().getTime(), by, verdict, note],
         );
-        await journaled(closed!);
+        await journaled(closed!, tx);
         return closed!;
       }),
   };

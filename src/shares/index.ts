@@ -204,7 +204,7 @@ export function createShares(
             },
           },
         ]);
-        await journaled(demand!);
+        await journaled(demand!, queries);
         return demand!;
       }
     },
@@ -237,7 +237,7 @@ export function createShares(
           );
           await queries.query('DELETE FROM sluice_shares WHERE demand_id = $1', [id]);
         }
-        await journaled(demand!);
+        await journaled(demand!, queries);
         return demand!;
       }),
 

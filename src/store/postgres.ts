@@ -16,6 +16,8 @@ export interface PostgresOptions {
 }
 
 const INT8 = 20;
+/** SQLSTATE read_only_sql_transaction */
+const READ_ONLY = '25006';
 /** for the client, which knows no other way to wait for ever */
 const NO_LIMIT_MS = 2 ** 31 - 1;
 const TIMEOUT_MS = 5_000;
@@ -55,7 +57,12 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Databa
   };
   const { timeout = TIMEOUT_MS, work: longest = WORK_MS } = options;
   const begin = limited(timeout, longest);
-  const pool = new pg.Pool({ ...connectionOf(url, options), stream, max: options.connections ?? 8 });
+  const pool = new pg.Pool({
+    ...connectionOf(url, options),
+    stream,
+    max: options.connections ?? 8,
+    onConnect: refuseStandby,
+  });
   // The pool replaces a broken idle connection at the next use. Without a listener the error would end the process.
   pool.on('error', () => undefined);
   // The pool removes its own listener while a connection is in use.
@@ -122,6 +129,19 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Databa
   };
 }
 
+/**
+ * A standby may be behind by any time, and announces nothing: what it says of consents and revocations could be older than every bound. A server
+ * becomes a standby only by a new start, which ends its connections.
+ */
+async function refuseStandby(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+  if (rows[0]?.standby !== false)
+    throw new SluiceError(
+      'store_read_only',
+      'The store in PostgreSQL is a standby, which may be behind: nothing is read from it. Point store.postgres at the primary, or promote the standby.',
+    );
+}
+
 /** Where a statement has failed, PostgreSQL answers COMMIT with ROLLBACK and no error, also if `work` went on after it. */
 async function commit(client: pg.PoolClient): Promise<void> {
   const { command } = await client.query('COMMIT').catch((cause: unknown) => {
@@ -133,7 +153,13 @@ async function commit(client: pg.PoolClient): Promise<void> {
 
 /** The message of PostgreSQL names tables and columns; what may hold values (`detail`) is left out. */
 export const unavailable = (cause: unknown): SluiceError => {
+  if (cause instanceof SluiceError) return cause;
   const { code, message } = cause as { readonly code?: string; readonly message?: string };
+  if (code === READ_ONLY)
+    return new SluiceError('store_read_only', {
+      message: `The store in PostgreSQL takes no changes: ${message}. Point store.postgres at the primary, or turn default_transaction_read_only off.`,
+      cause,
+    });
   const missing = code === '42P01' || code === '42703' || code === '42883';
   const isPooled = message?.includes('unsupported startup parameter');
   return new SluiceError('store_unavailable', {

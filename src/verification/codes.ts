@@ -140,7 +140,7 @@ export function createCodes(database: Database, config: CodeConfig): Codes {
            VALUES ($1, $2, $3, $4, $5, $6)`,
           [id, caller, data_subject, digestOf(id, caller, data_subject, code), now, expires.getTime()],
         );
-        await journaled(wanted);
+        await journaled(wanted, tx);
       });
       try {
         await send({ data_subject, code, expires: expires.toISOString() });

@@ -264,7 +264,7 @@ test('a change that was never recorded has no record of its failure', async () =
     recorded(
       recorder,
       () => facts,
-      (journaled) => journaled(null),
+      (journaled) => journaled(null, { query: async () => [] }),
     ),
   ).rejects.toThrow('disk full');
   await expect(

@@ -13,6 +13,10 @@ export interface Forwarder {
   /** bytes are held back in both directions, while connections stay open */
   hold(): void;
   release(): void;
+  /** what a client sends behind this text is held back; answers still come */
+  holdAfter(text: string): void;
+  /** new connections go to this server; those that are open end */
+  moveTo(url: string): void;
   close(): Promise<void>;
 }
 
@@ -24,14 +28,18 @@ export const schemaUrl = (schema: string, url = POSTGRES): string => {
 
 /** @param to URL of the server */
 export async function openForwarder(to = POSTGRES): Promise<Forwarder> {
-  const target = new URL(to);
+  let target = new URL(to);
   const sockets = new Set<Socket>();
   let isHeld = false;
   let isStopped = false;
+  let last: string | null = null;
   const server = createServer((near) => {
     // It was accepted while the others were ended.
     if (isStopped) return void near.destroy();
     const far = connect(Number(target.port || (target.protocol === 'redis:' ? 6379 : 5432)), target.hostname);
+    near.on('data', (chunk) => {
+      if (last !== null && chunk.includes(last)) near.unpipe().pause();
+    });
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -57,6 +65,7 @@ export async function openForwarder(to = POSTGRES): Promise<Forwarder> {
     isStopped = true;
     // A test that has failed while it held them must not hold up the next one.
     isHeld = false;
+    last = null;
     const closed = once(server, 'close');
     server.close();
     for (const socket of sockets) socket.destroy();
@@ -80,6 +89,13 @@ export async function openForwarder(to = POSTGRES): Promise<Forwarder> {
     release() {
       isHeld = false;
       // What was held back is lost with its connection: that is what a network does.
+      for (const socket of sockets) socket.destroy();
+    },
+    holdAfter(text) {
+      last = text;
+    },
+    moveTo(url) {
+      target = new URL(url);
       for (const socket of sockets) socket.destroy();
     },
     close: stop,

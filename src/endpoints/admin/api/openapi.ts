@@ -16,6 +16,7 @@ const ALWAYS: readonly ErrorCode[] = [
   'policy_denied',
   'keys_unavailable',
   'store_unavailable',
+  'store_read_only',
   'journal_unwritable',
 ];
 const OF_BODIES: readonly ErrorCode[] = ['body_unreadable', 'body_too_large', 'body_encoding_unsupported'];
