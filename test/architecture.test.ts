@@ -291,7 +291,7 @@ describe('architecture', () => {
     '@noble/ciphers': ['disclosure/treatments/'],
     '@open-policy-agent/opa-wasm': ['rego/instance.ts'],
     '@redis/client': {
-      in: ['quotas/redis.ts', 'store/hints.ts'],
+      in: ['quotas/connection.ts', 'store/hints.ts'],
       why: 'counters and hints of changes may be in two servers, and either is used without the other',
     },
     ajv: ['cli/policy/check/documents.ts'],

@@ -42,7 +42,7 @@ export async function openQuotas(
   const { redis, prefix, timeout } = config;
   const options = { expiry: config.reservation, exact: config.exact };
   if (redis !== undefined) {
-    const store = createRedisCounters({ ...options, url: redis, prefix, timeout, logger });
+    const store = createRedisCounters({ ...options, urls: redis, prefix, timeout, logger });
     await store.tried;
     return createQuotas(store, { logger, expiry: options.expiry });
   }

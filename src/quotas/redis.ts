@@ -1,14 +1,14 @@
 /** Counters in Redis, shared by any number of sidecars. */
 import { createHash } from 'node:crypto';
-import { createClient } from '@redis/client';
 import { SluiceError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
+import { connectRedis } from './connection.ts';
 import type { Claim, CounterOptions, CounterStore, Granted } from './counters.ts';
 import { RESERVE, SETTLE } from './script.ts';
 
 export interface RedisOptions extends CounterOptions {
-  /** `redis://` or `rediss://` (TLS) */
-  readonly url: string;
+  /** `redis://` or `rediss://` (TLS); several: nodes of a cluster */
+  readonly urls: readonly string[];
   /** of all keys */
   readonly prefix: string;
   /** milliseconds in which Redis must answer */
@@ -25,34 +25,8 @@ export interface RedisCounters extends CounterStore {
 
 /** While Redis does not answer, `reserve` throws. @throws SluiceError `config_invalid` */
 export function createRedisCounters(options: RedisOptions): RedisCounters {
-  const { url, prefix, timeout, logger, expiry, exact } = options;
-  if (!/^rediss?:\/\/./.test(url) || !URL.canParse(url))
-    throw new SluiceError('config_invalid', 'quotas.redis is no redis:// or rediss:// URL.');
-  const client = createClient({
-    url,
-    // A command that waits for a connection would keep its request waiting.
-    disableOfflineQueue: true,
-    // Finds out that a connection is dead also where nobody closed it.
-    pingInterval: 1_000,
-    socket: {
-      connectTimeout: timeout,
-      reconnectStrategy: (retries) => Math.min(50 * 2 ** Math.min(retries, 5), 1_000),
-      socketTimeout: 5_000,
-    },
-  });
-  let isDown = false;
-  const tried = new Promise((resolve) => client.once('ready', resolve).once('error', resolve));
-  client.on('error', (err) => {
-    if (!isDown) logger.warn({ err }, 'the quota store (Redis) does not answer: requests are refused');
-    isDown = true;
-  });
-  client.on('ready', () => {
-    if (isDown) logger.info({}, 'the quota store (Redis) answers again');
-    isDown = false;
-  });
-  void client.connect().catch((err: unknown) => {
-    logger.error({ err }, 'the quota store (Redis) cannot be connected to');
-  });
+  const { urls, prefix, timeout, logger, expiry, exact } = options;
+  const redis = connectRedis(urls, timeout, logger);
 
   const keysOf = (key: string): string[] => {
     // The text between the braces decides the slot of a cluster. A digest, since names may contain braces.
@@ -66,15 +40,15 @@ export function createRedisCounters(options: RedisOptions): RedisCounters {
   ): Promise<unknown> => {
     const asked = { keys: keysOf(key), arguments: [String(options.now?.() ?? ''), ...values] };
     try {
-      return await client.evalSha(script.sha, asked);
+      return await redis.evalSha(script.sha, asked);
     } catch (e) {
       if (!(e instanceof Error && e.message.startsWith('NOSCRIPT'))) throw e;
-      return client.eval(script.text, asked);
+      return redis.eval(script.text, asked);
     }
   };
 
   return {
-    tried,
+    tried: redis.tried,
     reserve: (id, claims) =>
       within(
         timeout,
@@ -99,14 +73,14 @@ export function createRedisCounters(options: RedisOptions): RedisCounters {
     },
     async ready() {
       try {
-        await within(timeout, [client.ping()]);
+        await within(timeout, [redis.ping()]);
         return { ok: true };
       } catch (e) {
         return { ok: false, detail: (e as Error).message };
       }
     },
     async close() {
-      client.destroy();
+      redis.close();
     },
   };
 }

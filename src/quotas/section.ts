@@ -2,6 +2,7 @@
 import {
   defaulted,
   duration,
+  oneOrMore,
   optional,
   secret,
   section,
@@ -13,9 +14,9 @@ import {
 export const quotasSchema = section(
   {
     redis: optional(
-      secret({
+      oneOrMore(secret(), {
         description:
-          'URL of a Redis that several sidecars share: `redis://` or, with TLS, `rediss://`. Absent: each process counts for itself, from nothing after a restart; then `workers` must be 1',
+          'URL of a Redis that several sidecars share: `redis://` or, with TLS, `rediss://`. A list: nodes of a Redis Cluster; one that answers is enough to find the others. Absent: each process counts for itself, from nothing after a restart; then `workers` must be 1',
       }),
     ),
     prefix: defaulted(text({ description: 'of all keys in Redis' }), 'sluice:quota'),

@@ -29,7 +29,7 @@ const OPEN: Readonly<Record<string, () => CounterStore>> = {
   memory: () => createMemoryCounters({ expiry: EXPIRY, exact: EXACT }, () => now),
   redis: () =>
     createRedisCounters({
-      url: REDIS,
+      urls: [REDIS],
       prefix: fresh.prefix,
       expiry: EXPIRY,
       exact: EXACT,
@@ -244,7 +244,7 @@ describe('keys in Redis', () => {
 
   test('without a clock of its own a store goes by that of Redis', async () => {
     const store = createRedisCounters({
-      url: REDIS,
+      urls: [REDIS],
       prefix: fresh.prefix,
       expiry: EXPIRY,
       exact: EXACT,

@@ -276,7 +276,7 @@ test('a reservation whose answer is lost is given back', async () => {
   const forwarder: Forwarder = await openForwarder(REDIS);
   open.push(forwarder);
   const options = {
-    url: `redis://127.0.0.1:${forwarder.port()}`,
+    urls: [`redis://127.0.0.1:${forwarder.port()}`],
     prefix: newPrefix(),
     timeout: 1_000,
     exact: 10,
@@ -284,7 +284,7 @@ test('a reservation whose answer is lost is given back', async () => {
     logger: silentLogger,
   };
   const store = createRedisCounters(options);
-  const direct = createRedisCounters({ ...options, url: REDIS });
+  const direct = createRedisCounters({ ...options, urls: [REDIS] });
   open.push(direct);
   await Promise.all([store.tried, direct.tried]);
   const reserve = async (id: string, claims: readonly Claim[]) => {
