@@ -10,6 +10,74 @@ import type { Logger } from '../observability/logger.ts';
 import { generatedKey, type SigningKey, signingKey, type VerifyingKey, verifyingKey } from './keys.ts';
 import type { SigningConfig } from './section.ts';
 
+export interface VerifierDependencies {
+  readonly clock?: Clock;
+  /** what to do where a document is signed with another key */
+  readonly unknownKey: string;
+}
+
+/**
+ * Checks what these keys have signed.
+ * @param known by `kid`
+ */
+export function createVerifier(
+  known: () => ReadonlyMap<string, VerifyingKey>,
+  { clock = systemClock, unknownKey }: VerifierDependencies,
+): Pick<Signing, 'verify'> {
+  return {
+    async verify(type, token) {
+      const kid = kidOf(type, token);
+      const key = known().get(kid);
+      if (key === undefined) throw invalid(`It is signed with a key that is not known here. ${unknownKey}`);
+      let bytes: Uint8Array;
+      try {
+        ({ payload: bytes } = await compactVerify(token, key.key, { algorithms: ['EdDSA'] }));
+      } catch (cause) {
+        throw cause instanceof errors.JWSSignatureVerificationFailed
+          ? invalid('The signature does not fit: it was changed, or somebody else has signed it.', cause)
+          : invalid('It is no signed document in the form of a compact JWS.', cause);
+      }
+      const payload = payloadOf(bytes);
+      const { exp } = payload;
+      if (exp !== undefined && typeof exp !== 'number') throw invalid('Its `exp` is no number.');
+      if (exp !== undefined && exp * 1000 <= clock.now().getTime())
+        throw new SluiceError('signature_expired', 'Its time is over.');
+      return { payload, kid };
+    },
+  };
+}
+
+/**
+ * Checks with a published key set alone, without configuration or store.
+ * @param text JWK Set (RFC 7517), as `signing keys` prints it
+ * @param where for messages
+ * @throws SluiceError `input_invalid`
+ */
+export function verifierOf(text: string, where: string): Pick<Signing, 'verify'> {
+  const invalidSet = (cause?: unknown): SluiceError =>
+    new SluiceError('input_invalid', {
+      message: `${where} is no JWK Set with Ed25519 keys, as "sluice signing keys" prints and /.well-known/jwks.json answers.`,
+      cause,
+    });
+  let keys: unknown;
+  try {
+    ({ keys } = JSON.parse(text) as { readonly keys?: unknown });
+  } catch (cause) {
+    throw invalidSet(cause);
+  }
+  if (!Array.isArray(keys) || keys.length === 0) throw invalidSet();
+  const known = new Map<string, VerifyingKey>();
+  for (const [i, key] of keys.entries()) {
+    try {
+      const read = verifyingKey(JSON.stringify(key), `${where}: key ${i + 1}`);
+      known.set(read.kid, read);
+    } catch (cause) {
+      throw invalidSet(cause);
+    }
+  }
+  return createVerifier(() => known, { unknownKey: `Get the current key set of whoever signed it.` });
+}
+
 export interface SigningDependencies {
   readonly clock?: Clock;
   readonly logger: Logger;
@@ -50,28 +118,10 @@ export function createSigning(config: SigningConfig, deps: SigningDependencies):
         .sign(privateKey);
     },
 
-    async verify(type, token) {
-      const kid = kidOf(type, token);
-      const key = known().get(kid);
-      if (key === undefined)
-        throw invalid(
-          'It is signed with a key that is not known here. A key that was replaced belongs into signing.retired.',
-        );
-      let bytes: Uint8Array;
-      try {
-        ({ payload: bytes } = await compactVerify(token, key.key, { algorithms: ['EdDSA'] }));
-      } catch (cause) {
-        throw cause instanceof errors.JWSSignatureVerificationFailed
-          ? invalid('The signature does not fit: it was changed, or somebody else has signed it.', cause)
-          : invalid('It is no signed document in the form of a compact JWS.', cause);
-      }
-      const payload = payloadOf(bytes);
-      const { exp } = payload;
-      if (exp !== undefined && typeof exp !== 'number') throw invalid('Its `exp` is no number.');
-      if (exp !== undefined && exp * 1000 <= clock.now().getTime())
-        throw new SluiceError('signature_expired', 'Its time is over.');
-      return { payload, kid };
-    },
+    ...createVerifier(known, {
+      clock,
+      unknownKey: 'A key that was replaced belongs into signing.retired.',
+    }),
 
     publicKeys: () => ({ keys: [...known().values()].map(({ jwk }) => jwk) }),
   };

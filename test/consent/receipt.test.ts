@@ -180,6 +180,43 @@ describe('sluice consent receipt', () => {
     });
   });
 
+  test('is checked with the published keys alone, without configuration and store', async () => {
+    await consent(['set', 'C7', '--purpose', 'marketing', '--categories', 'contact']);
+    const receipt = (await consent(['receipt', 'C7'])).out.trim();
+    const keys = join(dir, 'jwks.json');
+    writeFileSync(keys, (await run(['signing', 'keys', '--config', file])).out);
+    const nowhere = ['--config', join(dir, 'nowhere.yaml'), '--keys', keys];
+    const check = (token: string, argv: readonly string[] = nowhere) =>
+      run(['consent', 'verify-receipt', '-', ...argv], { stdin: token });
+    const held = await check(receipt);
+    expect(held).toMatchObject({ code: 0, err: '' });
+    expect(held.out).toMatch(
+      /^The signature of the receipt holds: .*"C7".*\nNot checked: whether the store has/s,
+    );
+    expect((await check(receipt, [...nowhere, '--json'])).json()).toMatchObject({
+      signature_holds: true,
+      payload: { 'dpv:hasDataSubject': 'C7' },
+      not_checked: expect.stringContaining('whether the store has the event') as string,
+    });
+    const [head, payload, signature] = receipt.split('.') as [string, string, string];
+    const forged = Buffer.from(payload, 'base64url').toString().replace('C7', 'C8');
+    const other = await check([head, Buffer.from(forged).toString('base64url'), signature].join('.'));
+    expect(other).toMatchObject({ code: 1, out: expect.stringContaining('[signature_invalid]') as string });
+    // A receipt is no certificate, whoever signed it.
+    const kind = await run(['erasure', 'verify-certificate', '-', ...nowhere], { stdin: receipt });
+    expect(kind).toMatchObject({ code: 1, out: expect.stringContaining('[signature_invalid]') as string });
+    const strange = join(dir, 'strange.json');
+    for (const text of ['', '{}', '{"keys":[]}', '{"keys":[{"kty":"RSA"}]}', '[]', 'null']) {
+      writeFileSync(strange, text);
+      const said = await check(receipt, ['--keys', strange]);
+      expect({ text, code: said.code, err: said.err }).toMatchObject({
+        text,
+        code: 3,
+        err: expect.stringContaining('input_invalid') as string,
+      });
+    }
+  });
+
   test('exits with 1 for a receipt that does not hold, and for nobody', async () => {
     const no = await consent(['verify-receipt', '-'], 'e30.e30.e30');
     expect(no).toMatchObject({ code: 1, out: expect.stringContaining('[signature_invalid]') as string });

@@ -13,7 +13,7 @@ import { silentLogger } from '../../observability/logger.ts';
 import { createSigning } from '../../signing/index.ts';
 import type { Io } from '../io.ts';
 import { withStore } from '../opened.ts';
-import { contentOf, holding } from '../signed.ts';
+import { checkOffline, contentOf, holding, type KeysOption, withKeys } from '../signed.ts';
 
 interface Common {
   readonly config: string;
@@ -33,10 +33,12 @@ export function addReceipts(add: (name: string, description: string) => Command,
     .option('--record <id>', 'of this consent record alone')
     .option('--all', 'of every event, the oldest first')
     .action((id: string, options: ReceiptOptions) => print(id, options, io));
-  add(
-    'verify-receipt <file>',
-    'check a receipt ("-": from stdin): signed here, and as the store has it (exit 1: it does not hold)',
-  ).action((file: string, options: Common) => verify(file, options, io));
+  withKeys(
+    add(
+      'verify-receipt <file>',
+      'check a receipt ("-": from stdin): signed here, and as the store has it (exit 1: it does not hold)',
+    ),
+  ).action((file: string, options: Common & KeysOption) => verify(file, options, io));
 }
 
 async function print(id: string, options: ReceiptOptions, io: Io): Promise<void> {
@@ -63,8 +65,20 @@ async function print(id: string, options: ReceiptOptions, io: Io): Promise<void>
   });
 }
 
-async function verify(file: string, options: Common, io: Io): Promise<void> {
+const UNCHECKED =
+  'whether the store has the event, and what has been said since then. Whoever gave the receipt can tell (sluice consent verify-receipt without --keys)';
+
+async function verify(file: string, options: Common & KeysOption, io: Io): Promise<void> {
   const token = (await contentOf(file, io)).trim();
+  const { keys } = options;
+  if (keys !== undefined)
+    return checkOffline(
+      'consent-receipt',
+      { name: 'receipt', unchecked: UNCHECKED },
+      token,
+      { ...options, keys },
+      io,
+    );
   await reading(options, io, async (records, signing) => {
     await holding('receipt', options, io, async () => {
       const { receipt, kid, since } = await checkReceipt(token, records, signing);

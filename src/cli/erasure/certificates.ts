@@ -5,12 +5,15 @@ import { silentLogger } from '../../observability/logger.ts';
 import { createSigning } from '../../signing/index.ts';
 import type { Io } from '../io.ts';
 import { withStore } from '../opened.ts';
-import { contentOf, holding } from '../signed.ts';
+import { checkOffline, contentOf, holding, type KeysOption, withKeys } from '../signed.ts';
 
 interface Common {
   readonly config: string;
   readonly json?: boolean;
 }
+
+const UNCHECKED =
+  'whether the store has the completion, and whether what was held has been deleted since. Whoever gave the certificate can tell (sluice erasure verify-certificate without --keys)';
 
 export function addCertificates(add: (name: string, description: string) => Command, io: Io): void {
   add('certificate <request>', 'the signed certificate of an erasure that is completed, or partly').action(
@@ -24,11 +27,22 @@ export function addCertificates(add: (name: string, description: string) => Comm
         else io.stdout.write(`${certificate}\n`);
       }),
   );
-  add(
-    'verify-certificate <file>',
-    'check a certificate ("-": from stdin): signed here, and as the store has it (exit 1: it does not hold)',
-  ).action(async (file: string, options: Common) => {
+  withKeys(
+    add(
+      'verify-certificate <file>',
+      'check a certificate ("-": from stdin): signed here, and as the store has it (exit 1: it does not hold)',
+    ),
+  ).action(async (file: string, options: Common & KeysOption) => {
     const token = (await contentOf(file, io)).trim();
+    const { keys } = options;
+    if (keys !== undefined)
+      return checkOffline(
+        'erasure-certificate',
+        { name: 'certificate', unchecked: UNCHECKED },
+        token,
+        { ...options, keys },
+        io,
+      );
     await withStore(options, io, ({ erasure, loaded: { config } }) =>
       holding('certificate', options, io, async () => {
         const signing = createSigning(config.signing, { logger: silentLogger });
