@@ -149,6 +149,8 @@ export const ERROR_CODES = [
   'verification_expired',
   'verification_unavailable',
   'verification_limited',
+  // admin listener
+  'authentication_limited',
   'verification_unconfigured',
   // quotas
   'quota_unavailable',

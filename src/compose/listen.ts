@@ -8,6 +8,8 @@ import { type AdminApi, administering } from '../endpoints/admin/api/api.ts';
 import type { Listener, Workers } from '../endpoints/admin/workers.ts';
 import { createDataSubjectPage } from '../endpoints/data-subject/page.ts';
 import { detokenizing } from '../endpoints/detokenize/detokenize.ts';
+import { limitFailures } from '../endpoints/failed-authentications.ts';
+import type { FailureLimit } from '../pipeline/handle.ts';
 import { provisioning } from '../endpoints/scim/scim.ts';
 import { receivingEvents } from '../endpoints/security-events/security-events.ts';
 import { takesApiKeys } from '../identity/index.ts';
@@ -28,12 +30,13 @@ import { adminTls, listenerTls } from './tls.ts';
 function onAdmin(parts: Parts, config: Config): readonly AdminEndpoint[] {
   const { stages, keys, signing } = parts;
   const api = adminApi(parts, config);
+  const limit = limitFailures(() => stages.clock.now());
   return [
-    detokenizing(stages, (token, origin) => detokenize(token, { ...origin, keys })),
+    detokenizing(stages, (token, origin) => detokenize(token, { ...origin, keys }), limit),
     publishedKeys(signing),
-    ...accessByOthers(parts, config, api),
+    ...accessByOthers(parts, config, api, limit),
     // Takes every other path below /v1.
-    administering(stages, api),
+    administering(stages, api, limit),
   ];
 }
 
@@ -42,19 +45,24 @@ function accessByOthers(
   { stages, securityEvents }: Parts,
   { identity, admin: { scim } }: Config,
   { services: { revocations } }: AdminApi,
+  limit: FailureLimit,
 ): readonly AdminEndpoint[] {
   // The configuration was checked: without revocations in the store there is neither.
   if (revocations === null) return [];
   const provisioned =
     scim &&
-    provisioning(stages, {
-      revocations,
-      subject: scim.subject,
-      ...(scim.realm === undefined ? {} : { realm: scim.realm }),
-      apiKeyHeader: takesApiKeys(identity) ? identity.api_key_header : null,
-      now: () => stages.clock.now(),
-    });
-  const received = securityEvents && receivingEvents(stages, { events: securityEvents, revocations });
+    provisioning(
+      stages,
+      {
+        revocations,
+        subject: scim.subject,
+        ...(scim.realm === undefined ? {} : { realm: scim.realm }),
+        apiKeyHeader: takesApiKeys(identity) ? identity.api_key_header : null,
+        now: () => stages.clock.now(),
+      },
+      limit,
+    );
+  const received = securityEvents && receivingEvents(stages, { events: securityEvents, revocations }, limit);
   return [provisioned, received].filter((endpoint) => endpoint != null);
 }
 

@@ -95,6 +95,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   verification_unavailable: UNAVAILABLE,
   quota_unavailable: UNAVAILABLE,
   verification_limited: p(429, 'Too many codes'),
+  authentication_limited: p(429, 'Too many failed authentications'),
   erasure_not_found: NOT_FOUND,
   erasure_closed: CONFLICT,
   erasure_invalid: BAD_REQUEST,

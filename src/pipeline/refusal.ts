@@ -185,6 +185,20 @@ export async function refuse(
   else answer(reply, refusal, hasBody || CLOSING.has(error.code));
 }
 
+/** One of many refusals of which another record tells. */
+export function refuseUnrecorded(
+  request: Refusable,
+  reply: Reply,
+  entry: DecisionEntry,
+  stages: Stages,
+  error: SluiceError,
+): void {
+  const reasons = [{ code: error.code, message: error.message }];
+  const shape = errorShape(request, entry, stages);
+  const refusal = stages.responses.refused(error, entry.id, reasons, undefined, shape);
+  answer(reply, refusal, request.hasBody || CLOSING.has(error.code));
+}
+
 /** Whatever fails here, the refusal is recorded and answered. */
 async function offered(
   error: SluiceError,

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MIGRATIONS } from '../../src/compose/store.ts';
 import { contentOf } from '../../src/endpoints/data-subject/content.ts';
 import { page, type PageContent } from '../../src/endpoints/data-subject/html.ts';
-import { Rate } from '../../src/endpoints/data-subject/rate.ts';
+import { Rate } from '../../src/endpoints/rate.ts';
 import { newDecisionId } from '../../src/decision-log/decision-log.ts';
 import { createErasure } from '../../src/erasure/index.ts';
 import { migrate } from '../../src/store/migrations.ts';

@@ -18,7 +18,7 @@ import { contentOf } from './content.ts';
 import { cookieFor } from './cookie.ts';
 import { type Language, page, POLICY } from './html.ts';
 import { NOTICES } from './notices.ts';
-import { Rate } from './rate.ts';
+import { Rate } from '../rate.ts';
 
 export interface PageServices {
   readonly links: Pick<LinkChanges, 'exchange' | 'visit'>;

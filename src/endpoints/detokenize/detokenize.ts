@@ -13,7 +13,7 @@ import { classOf, type FieldEntry } from '../../model/catalog.ts';
 import type { Reply } from '../../model/exchange.ts';
 import { type Authorized, authorize, type Target } from '../../pipeline/authorize.ts';
 import { discloseField } from '../../pipeline/disclose-field.ts';
-import { handle } from '../../pipeline/handle.ts';
+import { type FailureLimit, handle } from '../../pipeline/handle.ts';
 import { type DecisionEntry, openEntry } from '../../pipeline/record.ts';
 import { release } from '../../pipeline/release.ts';
 import type { Stages } from '../../pipeline/stages.ts';
@@ -40,7 +40,7 @@ export type Reverse = (
 ) => { readonly value: string; readonly key: string };
 
 export const detokenizing =
-  (stages: Stages, reverse: Reverse) =>
+  (stages: Stages, reverse: Reverse, limit: FailureLimit) =>
   (app: Express): void => {
     const readJson = jsonReader(BODY_BYTES);
     app
@@ -56,7 +56,7 @@ export const detokenizing =
         });
         entry.action = ACTION;
         entry.errorFormat = 'problem';
-        await handle(refusableOf(req), reply, entry, stages, async () => {
+        const serve = async (): Promise<void> => {
           const authorized = await authorize(
             {
               headers: req.headers,
@@ -67,7 +67,8 @@ export const detokenizing =
             stages,
           );
           await answer(authorized, reply, entry, stages, reverse);
-        });
+        };
+        await handle(refusableOf(req), reply, entry, stages, serve, limit);
       })
       .all((_req, res) => {
         res

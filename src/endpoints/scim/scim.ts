@@ -11,7 +11,7 @@ import type { OperationName } from '../../model/operations.ts';
 import { inRealm } from '../../model/realm.ts';
 import { asSeen } from '../../model/spelling.ts';
 import { type AdminTarget, administer } from '../../pipeline/administer.ts';
-import { handle } from '../../pipeline/handle.ts';
+import { type FailureLimit, handle } from '../../pipeline/handle.ts';
 import { type DecisionEntry, openEntry } from '../../pipeline/record.ts';
 import { release } from '../../pipeline/release.ts';
 import type { Stages } from '../../pipeline/stages.ts';
@@ -65,7 +65,7 @@ interface Target extends AdminTarget {
 }
 
 export const provisioning =
-  (stages: Stages, scim: Scim) =>
+  (stages: Stages, scim: Scim, limit: FailureLimit) =>
   (app: Express): void => {
     const published = (path: string, document: object): void =>
       void app.get(`/scim/v2/${path}`, (_req, res) => void res.type(TYPE).send(JSON.stringify(document)));
@@ -78,7 +78,8 @@ export const provisioning =
       entry.kind = 'admin';
       entry.errorFormat = 'problem';
       const reply = inScim(replyOf(res));
-      await handle(refusableOf(req), reply, entry, stages, () => serve(req, res, reply, entry, stages, scim));
+      const served = () => serve(req, res, reply, entry, stages, scim);
+      await handle(refusableOf(req), reply, entry, stages, served, limit);
     });
   };
 

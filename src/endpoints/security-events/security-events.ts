@@ -10,7 +10,7 @@ import { type ErrorCode, SluiceError } from '../../errors.ts';
 import type { Reply } from '../../model/exchange.ts';
 import type { Subject } from '../../model/input.ts';
 import type { SecurityEvent, SecurityEvents } from '../../model/security-event.ts';
-import { handle } from '../../pipeline/handle.ts';
+import { type FailureLimit, handle } from '../../pipeline/handle.ts';
 import { type DecisionEntry, openEntry } from '../../pipeline/record.ts';
 import { release } from '../../pipeline/release.ts';
 import type { Stages } from '../../pipeline/stages.ts';
@@ -25,7 +25,7 @@ export interface SecurityEventParts {
 }
 
 export const receivingEvents =
-  (stages: Stages, parts: SecurityEventParts) =>
+  (stages: Stages, parts: SecurityEventParts, limit: FailureLimit) =>
   (app: Express): void => {
     app.post(PATH, async (req, res) => {
       const entry = openEntry(stages, {
@@ -38,9 +38,8 @@ export const receivingEvents =
       entry.action = 'subjects.revoke';
       entry.errorFormat = 'problem';
       const reply = asRfc8935(replyOf(res));
-      await handle(refusableOf(req), reply, entry, stages, () =>
-        receive(req, res, reply, entry, stages, parts),
-      );
+      const received = () => receive(req, res, reply, entry, stages, parts);
+      await handle(refusableOf(req), reply, entry, stages, received, limit);
     });
   };
 
@@ -123,7 +122,7 @@ const CODES: { readonly [code in ErrorCode]?: string } = {
 /** Refusals as RFC 8935 §2.3 has them: 400 with `err`; other failures, after which the transmitter tries again, keep their status. */
 const asRfc8935 = (reply: Reply): Reply =>
   withProblems(reply, (status, { code, detail }) =>
-    status >= 500
+    status >= 500 || status === 429
       ? null
       : {
           status: 400,

@@ -12,7 +12,7 @@ import type { Begun, Idempotency } from '../../../model/idempotency.ts';
 import { isChange } from '../../../model/operations.ts';
 import type { Logger } from '../../../observability/logger.ts';
 import { type AdminTarget, type Administered, administer } from '../../../pipeline/administer.ts';
-import { handle } from '../../../pipeline/handle.ts';
+import { type FailureLimit, handle } from '../../../pipeline/handle.ts';
 import { type DecisionEntry, openEntry } from '../../../pipeline/record.ts';
 import { release } from '../../../pipeline/release.ts';
 import type { Stages } from '../../../pipeline/stages.ts';
@@ -36,7 +36,7 @@ interface Target extends AdminTarget {
 }
 
 export const administering =
-  (stages: Stages, api: AdminApi) =>
+  (stages: Stages, api: AdminApi, limit: FailureLimit) =>
   (app: Express): void => {
     app.get('/openapi.json', (_req, res) => void res.json(openApi()));
     app.get(SCHEMA_PATH, (_req, res) => void res.json(schemaFile(accessRequestSchema)));
@@ -46,7 +46,7 @@ export const administering =
       const entry = openEntry(stages, { client_ip: clientIpOf(req), method, path: null, route: null });
       entry.kind = 'admin';
       entry.errorFormat = 'problem';
-      await handle(refusableOf(req), reply, entry, stages, async () => {
+      const serve = async (): Promise<void> => {
         const administered = await administer(
           {
             headers: req.headers,
@@ -57,7 +57,8 @@ export const administering =
           stages,
         );
         await carryOut(administered, reply, entry, stages, api);
-      });
+      };
+      await handle(refusableOf(req), reply, entry, stages, serve, limit);
     });
   };
 
