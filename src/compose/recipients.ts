@@ -118,7 +118,7 @@ function withdrawalsOf({ events, flags }: ConsentChange): readonly Withdrawal[] 
 
 const OPT_OUT = 'opt_out:';
 
-/** milliseconds between looks for notices that are due, and for shares that have expired */
+/** milliseconds between looks for notices and withdrawals that are due, and for shares that have expired */
 const DELIVERY_MS = 2_000;
 const EXPIRY_MS = 60_000;
 
@@ -157,6 +157,11 @@ export function startRecipients(
   }
   if (shares !== null)
     loops.push(
+      repeated(DELIVERY_MS, () =>
+        shares.lookAgain().catch((err: unknown) => {
+          logger.warn({ err }, 'recent withdrawals could not be looked at again: tried again in 2 seconds');
+        }),
+      ),
       repeated(EXPIRY_MS, async () => {
         try {
           while (!closing.signal.aborted && (await changes.demand(recorder('sluice'))) !== null);

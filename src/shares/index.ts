@@ -2,26 +2,22 @@
 import { SluiceError } from '../errors.ts';
 import type { Database, Queries } from '../model/database.ts';
 import type { Journaled } from '../model/journaled.ts';
-import type { Outbox } from '../model/notice.ts';
 import type { Confirmations, Share, Shares } from '../model/share.ts';
 import type { SharesConfig } from './section.ts';
 import type { DemandRow } from './tables.ts';
+import {
+  createWithdrawals,
+  type Found,
+  MOST_DECISIONS,
+  type ShareDependencies,
+  type Withdrawals,
+} from './withdrawals.ts';
 
 export { type DemandRow, SHARE_MIGRATIONS } from './tables.ts';
+export type { ShareDependencies, Withdrawal } from './withdrawals.ts';
 
 export type How = 'destroyed' | 'archived';
 export const HOW: readonly How[] = ['destroyed', 'archived'];
-
-/** What a data subject no longer agrees to. */
-export interface Withdrawal {
-  /** in clear, as recipients know it */
-  readonly data_subject: string;
-  /** null: any */
-  readonly purpose: string | null;
-  /** null: any */
-  readonly recipient: string | null;
-  readonly categories: readonly string[];
-}
 
 export interface RecipientTotals {
   readonly [column: string]: string | number | null;
@@ -38,14 +34,7 @@ export interface Confirmation {
   readonly note: string | null;
 }
 
-export interface ShareStore extends Shares {
-  /** Owes a notice to each recipient that received data of these people. In the transaction of the withdrawal. */
-  withdrawn(
-    queries: Queries,
-    withdrawals: readonly Withdrawal[],
-    /** default: `consent.withdrawn` */
-    type?: 'consent.withdrawn' | 'erasure.accepted',
-  ): Promise<void>;
+export interface ShareStore extends Shares, Withdrawals {
   /** Opens one demand for what one recipient should no longer have. @returns null: nothing has expired, or another sidecar has just done it */
   demand(journaled: Journaled<DemandRow>): Promise<DemandRow | null>;
   /** @throws SluiceError `demand_not_found`, `demand_confirmed` */
@@ -62,39 +51,23 @@ export interface ShareStore extends Shares {
   recipients(): Promise<readonly RecipientTotals[]>;
 }
 
-export interface ShareDependencies {
-  readonly outbox: Outbox;
-  /** the pseudonym under which the decision log has a data subject */
-  readonly pseudonym: (dataSubject: string) => string | Promise<string>;
-  readonly newId: () => string;
-  readonly now: () => Date;
-}
-
-/** decisions of one demand: a notice lists them */
-const MOST_DECISIONS = 1_000;
 /** rows of one statement; PostgreSQL takes 65,535 parameters, SQLite 32,766 */
 const ROWS = 8_192;
-
 /** To a power of two by repeating the last one: prepared statements are kept, and there are few of these. */
 function padded(list: readonly string[]): readonly string[] {
   const size = 2 ** Math.ceil(Math.log2(list.length));
   return [...list, ...new Array<string>(size - list.length).fill(list.at(-1)!)];
 }
 
-interface Found {
-  readonly [column: string]: string | number | null;
-  readonly recipient: string;
-  readonly decision_id: string;
-  readonly purpose: string;
-  readonly shared_at: number;
-}
-
 export function createShares(
   database: Database,
   { expires, confirm_within }: SharesConfig,
-  { outbox, pseudonym, newId, now }: ShareDependencies,
+  dependencies: ShareDependencies,
 ): ShareStore {
+  const { outbox, newId, now } = dependencies;
   return {
+    ...createWithdrawals(database, dependencies),
+
     async note({ decision_id, recipient, purpose, timestamp, data_subjects }: Share) {
       const at = Date.parse(timestamp);
       // The share first: a subject without one is found by nobody, a share without subjects still expires.
@@ -120,45 +93,6 @@ export function createShares(
         [recipient, at.getTime()],
       );
       return { open: Number(row?.open ?? 0), overdue: Number(row?.overdue ?? 0) };
-    },
-
-    async withdrawn(queries, withdrawals, type = 'consent.withdrawn') {
-      for (const { data_subject, purpose, recipient, categories } of withdrawals) {
-        const found = await queries.query<Found & { readonly received: number }>(
-          `SELECT * FROM (
-             SELECT s.recipient, s.decision_id, s.purpose, s.shared_at, count(*) OVER (PARTITION BY s.recipient) AS received,
-               row_number() OVER (PARTITION BY s.recipient ORDER BY s.shared_at DESC, s.decision_id) AS rank
-             FROM sluice_share_subjects AS x JOIN sluice_shares AS s ON s.decision_id = x.decision_id
-             WHERE x.data_subject = $1 AND (CAST($2 AS text) IS NULL OR s.purpose = $2) AND (CAST($3 AS text) IS NULL OR s.recipient = $3)
-           ) AS ranked WHERE rank <= ${MOST_DECISIONS} ORDER BY recipient, rank`,
-          [await pseudonym(data_subject), purpose, recipient],
-        );
-        const byRecipient = new Map<string, (typeof found)[number][]>();
-        for (const share of found) {
-          const list = byRecipient.get(share.recipient);
-          if (list === undefined) byRecipient.set(share.recipient, [share]);
-          else list.push(share);
-        }
-        await outbox.add(
-          queries,
-          [...byRecipient].map(([name, shares]) => ({
-            recipient: name,
-            type,
-            data: {
-              recipient: name,
-              data_subject,
-              purpose,
-              categories,
-              received: shares[0]!.received,
-              decisions: shares.map((s) => ({
-                decision_id: s.decision_id,
-                purpose: s.purpose,
-                at: new Date(s.shared_at).toISOString(),
-              })),
-            },
-          })),
-        );
-      }
     },
 
     async demand(journaled) {

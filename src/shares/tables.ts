@@ -25,7 +25,27 @@ export const SHARE_MIGRATIONS: readonly Migration[] = [
       );
       CREATE INDEX sluice_demands_open ON sluice_demands (recipient, due_at) WHERE confirmed_at IS NULL`,
   },
+  {
+    name: 'shares/2',
+    isAdditive: true,
+    sql: `
+      CREATE TABLE sluice_withdrawals (
+        id text PRIMARY KEY, type text NOT NULL, withdrawal text NOT NULL, told text NOT NULL, look_at bigint
+      )`,
+  },
 ];
+
+/** A withdrawal that is looked at once more, since a share may have been noted beside it. */
+export interface WithdrawalRow extends Row {
+  readonly id: string;
+  readonly type: 'consent.withdrawn' | 'erasure.accepted';
+  /** JSON */
+  readonly withdrawal: string;
+  /** JSON: recipient → the number of its decisions that the withdrawal found */
+  readonly told: string;
+  /** null: no sidecar has seen it yet */
+  readonly look_at: number | null;
+}
 
 /** Moments are milliseconds since 1970. */
 export interface DemandRow extends Row {

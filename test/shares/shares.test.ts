@@ -153,6 +153,7 @@ describe.each(Object.keys(OPEN))('recipients in %s', (dialect) => {
       'sluice_shares',
       'sluice_share_subjects',
       'sluice_demands',
+      'sluice_withdrawals',
       'consent_subjects',
     ])
       await database.write(`DELETE FROM ${table}`);
@@ -180,6 +181,59 @@ describe.each(Object.keys(OPEN))('recipients in %s', (dialect) => {
       received: 1,
       decisions: [{ decision_id: first, purpose: 'delivery' }],
     });
+  });
+
+  test('whoever receives data at the moment of a withdrawal is told of it, once, however many sidecars look', async () => {
+    await given('张三', 'delivery', '顺丰');
+    await share('city_clinic', 'delivery', '张三');
+    const early = await share('顺丰', 'delivery', '张三');
+    await consents().edit([{ data_subject: '张三', addFlags: ['opt_out'] }], 'dpo');
+    expect((await open()).map((n) => n.recipient).sort()).toEqual(['city_clinic', '顺丰']);
+    // The sidecar had looked the consents up before: it notes the share after the withdrawal, and the data leaves.
+    const look = () => Promise.all(Array.from({ length: 4 }, () => recipients.shares!.lookAgain()));
+    await look();
+    now = new Date(now.getTime() + 1_600);
+    const late = await share('顺丰', 'delivery', '张三', '李四');
+    await look();
+    expect(await open()).toHaveLength(2);
+    now = new Date(now.getTime() + 3_400);
+    await look();
+    await look();
+    const [, , notice, ...others] = await open();
+    expect(others).toEqual([]);
+    expect(notice).toMatchObject({ recipient: '顺丰', type: 'consent.withdrawn' });
+    const { decisions, received: count } = JSON.parse(notice!.data!) as {
+      decisions: { decision_id: string }[];
+      received: number;
+    };
+    expect(count).toBe(2);
+    expect(decisions.map(({ decision_id }) => decision_id)).toEqual([late, early]);
+    // Nothing that names the person stays behind.
+    expect(await database.query('SELECT id FROM sluice_withdrawals')).toEqual([]);
+  });
+
+  test('of a withdrawal that takes long, the time counts from when it is in force', async ({ skip }) => {
+    skip(
+      dialect === 'sqlite',
+      'a transaction of SQLite keeps other writers waiting: nothing is noted beside it',
+    );
+    await given('张三', 'delivery', '顺丰');
+    let beside = '';
+    await consents().withdraw('张三', {}, {}, 'dpo', async () => {
+      beside = await share('顺丰', 'delivery', '张三');
+      await recipients.shares!.lookAgain();
+      now = new Date(now.getTime() + 60_000);
+      await recipients.shares!.lookAgain();
+    });
+    expect(await open()).toEqual([]);
+    await recipients.shares!.lookAgain();
+    await share('顺丰', 'delivery', '张三');
+    now = new Date(now.getTime() + 5_000);
+    await recipients.shares!.lookAgain();
+    const notices = await open();
+    expect(notices.map(({ recipient }) => recipient)).toEqual(['顺丰']);
+    expect(JSON.parse(notices[0]!.data!)).toMatchObject({ received: 2 });
+    expect(notices[0]!.data).toContain(beside);
   });
 
   test('a withdrawal that is undone owes nothing', async () => {
