@@ -165,34 +165,44 @@ try {
 
   say('A grant');
   const path = '/api/customers/C100002';
-  const before = await ask(proxies[0], path, await headers(support, 'after_sales'));
-  const requested = await sluice(
-    'grants',
-    'request',
-    '--subject',
-    'u-17',
-    '--purpose',
-    'after_sales',
-    '--category',
-    'identity',
-    '--resource',
-    'customer',
-    '--id',
-    'C100002',
-    '--uses',
-    '2',
-    '--justification',
-    'ticket 8812: a new name',
-  );
-  const [id = ''] = /[0-9a-f-]{36}/.exec(requested) ?? [];
-  await sluice('grants', 'approve', id, '--by', 'u-40');
-  await sluice('grants', 'approve', id, '--by', 'u-31');
+  const before = nameIn(await ask(proxies[0], path, await headers(support, 'after_sales')));
+  const id = await granted('u-17', '--uses', '2');
   const using = await headers(support, 'after_sales', { 'sluice-grant': id });
-  const used = [];
+  const used: string[] = [];
   for (const proxy of [proxies[0], proxies[1], proxies[0]]) used.push(nameIn(await ask(proxy, path, using)));
-  process.stdout.write(`the name: ${nameIn(before)} before; ${used.join(', ')} with the grant\n`);
+  process.stdout.write(`the name: ${before} before; ${used.join(', ')} with the grant\n`);
   check('the grant holds twice, at whichever sidecar', !used[0]!.includes('*') && used[0] === used[1]);
-  check('and then no more', used[2] === nameIn(before) && used[2]!.includes('*'));
+  check('and then no more', used[2] === before && before.includes('*'));
+
+  say('A grant expires');
+  const short = await granted('u-19', '--duration', '15s');
+  const approved = performance.now();
+  const relying = await headers({ ...support, sub: 'u-19' }, 'after_sales', { 'sluice-grant': short });
+  const names = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for (const proxy of proxies) {
+      found.push(nameIn(await ask(proxy, path, relying)));
+      await nothingHeld();
+    }
+    return found;
+  };
+  const during = await names();
+  check(
+    'both disclose while it lasts',
+    during.every((name) => name === used[0]),
+  );
+  // It counts from the approval, which was before `approved`.
+  await new Promise((done) => setTimeout(done, 15_000 - (performance.now() - approved)));
+  const after = await names();
+  process.stdout.write(
+    `the name at A and B: ${during.join(', ')} at first; ${after.join(', ')} when its 15 seconds are over\n`,
+  );
+  check(
+    'both refuse the name when it has expired',
+    after.every((name) => name === before),
+  );
+  const shown = await sluice('grants', 'show', short);
+  check('the grant is on file as expired', shown.includes('expired'));
 
   say('A quota');
   const searching = await headers({ ...support, sub: 'u-18' }, 'after_sales');
@@ -225,6 +235,18 @@ try {
   const verified = await sluice('decisions', 'verify');
   check('the chains of both sidecars and of the commands verify', verified.length > 0);
 
+  /** A grant that is requested, and approved by two people. @returns its id */
+  async function granted(subject: string, ...limits: string[]): Promise<string> {
+    const requested = await sluice(
+      ...['grants', 'request', '--subject', subject, '--purpose', 'after_sales', '--category', 'identity'],
+      ...['--resource', 'customer', '--id', 'C100002', ...limits],
+      ...['--justification', 'ticket 8812: a new name'],
+    );
+    const [id = ''] = /[0-9a-f-]{36}/.exec(requested) ?? [];
+    await sluice('grants', 'approve', id, '--by', 'u-40');
+    await sluice('grants', 'approve', id, '--by', 'u-31');
+    return id;
+  }
   /** What was not used of a quota is given back in the background. */
   async function nothingHeld(): Promise<void> {
     for (const until = performance.now() + 10_000; performance.now() < until; ) {

@@ -255,7 +255,7 @@ function checkPageAddress({ proxy, admin, data_subjects }: Config['listen'], rep
       report(['listen', 'data_subjects'], `is the address of ${name}`);
 }
 
-/** One for each dangerous option in use. */
+/** One for each dangerous option in use, and for each section that does less than its reader would think. */
 export function warningsOf(config: Config, document: YamlDocument): readonly PlacedFault[] {
   const warnings: PlacedFault[] = [];
   const warn: Report = (path, message) => {
@@ -273,6 +273,11 @@ export function warningsOf(config: Config, document: YamlDocument): readonly Pla
     warn(
       ['insecure', 'plain_http_keys'],
       'whoever is on the way can replace the keys that tokens are checked with',
+    );
+  if (config.shares !== undefined && config.consent.store === undefined)
+    warn(
+      ['shares'],
+      'recipients are not told of withdrawals: these are seen only where the consents are in the store (consent.store: true)',
     );
   if (!LOOPBACK.test(config.listen.admin.host))
     warn(['listen', 'admin'], 'health, metrics and audit are reachable from other machines');

@@ -415,6 +415,14 @@ describe('values', () => {
     );
     expect(warnings.map((w) => spellPath(w.path ?? []))).toEqual(['insecure.literal_secrets']);
   });
+  test('that recipients are told of no withdrawal is warned of, where the consents are not in the store', () => {
+    const warned = (text: string) =>
+      parseConfig(`${text}shares: {}\n`, 'f', {}).warnings.map((w) => spellPath(w.path ?? []));
+    expect(warned(DESIGN)).toEqual(['shares']);
+    const stored = DESIGN.replace('consent: { file: ./consents.yaml }', 'consent: { store: true }');
+    expect(stored).not.toBe(DESIGN);
+    expect(warned(stored)).toEqual([]);
+  });
   test('that open doors are warned of, each with its place', () => {
     const text = `${upstream('tls: { insecure: { skip_verify: true } }').replace('127.0.0.1:8081', '0.0.0.0:8081')}insecure: { plain_http_keys: true }\n`;
     const placeOf = (member: string): string => {

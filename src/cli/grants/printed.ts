@@ -71,7 +71,7 @@ export function printShown(
     ['Records', grant.ids === null ? 'any' : plain((JSON.parse(grant.ids) as string[]).join(', '))],
     [
       'Limits',
-      `${usesOf(grant)} uses, ${grant.max_records ?? 'any number of'} records an answer, ${grant.duration / 3_600_000} h`,
+      `${usesOf(grant)} uses, ${grant.max_records ?? 'any number of'} records an answer, ${hours(grant.duration)}`,
     ],
   ];
   io.stdout.write(`Grant ${grant.id}\n\n`);
@@ -97,3 +97,7 @@ function timeOf(g: GrantRow, state: GrantState): string {
   const n = (JSON.parse(g.approved_by) as string[]).length;
   return n === 0 ? 'requested' : `requested, ${counted(n, 'approval')}`;
 }
+
+/** Few grants hold for less than whole hours. */
+const hours = (ms: number): string =>
+  ms % 3_600_000 === 0 ? `${ms / 3_600_000} h` : `${Math.ceil(ms / 1_000)} s`;
