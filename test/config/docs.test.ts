@@ -35,10 +35,10 @@ describe('docs/configuration.md', () => {
   });
 });
 
-describe('docs/consents.md', () => {
+describe('docs/consent.md', () => {
   test('shows consents that load', async () => {
     const { parseConsents } = await import('../../src/consent/index.ts');
-    const [shown] = [...docs('consents.md').matchAll(/```yaml\n(# yaml-language[\s\S]*?)```/g)];
+    const [shown] = [...docs('consent.md').matchAll(/```yaml\n(# yaml-language[\s\S]*?)```/g)];
     expect(Object.keys(parseConsents(shown?.[1] ?? '', 'consents.yaml').data_subjects)).toEqual(['C100234']);
     expect(parse(shown?.[1] ?? '')).toBeTruthy();
   });
