@@ -173,7 +173,7 @@ async function matrix(io: Io, name: string, options: Options): Promise<void> {
     await writeFile(resolve(io.cwd, options.html), gridHtml(grid, axes, { name, made, callers }));
   }
   if (options.json) {
-    const states = axes.states.map(({ name: state, title }) => ({ name: state, title }));
+    const states = [...axes.states.map(({ name: state, title }) => ({ name: state, title })), ...grid.ages];
     const { revision, rows, denied } = grid;
     io.stdout.write(
       `${JSON.stringify({ policy: name, revision, callers, states, rows, denied }, null, 1)}\n`,

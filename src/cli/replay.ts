@@ -172,6 +172,22 @@ function notesOf({ inexact: i }: Replay): string[] {
       i.obligations,
       'decisions are compared without their obligations (max_records apart), which are not on record: name the policy that decided with --before',
     ],
+    [
+      i.proofs,
+      'decisions were refused for want of a proof that the policy or the route demanded; which of both is not on record: name the policy that decided with --before',
+    ],
+    [
+      i.ages,
+      'decisions disclosed data of which this policy drops what is older, and how old the records were is not on record: what is said of ages holds for a decision if one of its records is so old',
+    ],
+    [
+      i.filters,
+      'decisions are limited to certain records by this policy or by the one that decided, and which records are within is not on record',
+    ],
+    [
+      i.quotas,
+      'decisions are counted by quotas that may differ: what was left then is on record, and what would be left by this policy is not',
+    ],
     [i.groups, 'of those would be disclosed in groups, and how records were grouped is not on record'],
     [
       i.writes,

@@ -63,6 +63,65 @@ describe.runIf(opa !== null)('sluice replay', () => {
     );
   });
 
+  const RETENTION = (keep: string): string =>
+    `retention:\n  t:\n    title: t\n    categories: [transaction]\n    resources: [customer]\n    keep: ${keep}\n`;
+  const kept = async (keep: string): Promise<LivePolicy> => {
+    const p = copy();
+    p.write('data/retention.yaml', RETENTION(keep));
+    return createSnapshot(await compileFiles(await readPolicyDirectory(p.dir), { opa: opa! }));
+  };
+
+  test('a retention that is new or changed is named field by field, and what no record shows is counted', async () => {
+    const p = copy();
+    p.write('data/retention.yaml', RETENTION('P7Y'));
+    const unknown = await replayed(p.dir);
+    expect(unknown.shifts).toEqual([]);
+    expect(unknown.inexact.ages).toBeGreaterThan(0);
+    const { shifts, inexact } = await replayed(p.dir, '--before', join(ROOT, 'policies'));
+    expect(shifts.length).toBeGreaterThan(0);
+    expect(inexact.ages).toBeGreaterThan(0);
+    for (const shift of shifts)
+      expect(shift).toMatchObject({
+        kind: 'limit',
+        direction: 'narrower',
+        from: 'of any age',
+        to: 'dated within P7Y',
+      });
+    expect(shifts.map((shift) => shift.path)).toContain('/orders/*/amount');
+  });
+
+  test('a longer retention discloses more, a shorter one less, and an equal one the same', async () => {
+    const [seven, nine] = [await kept('P7Y'), await kept('P9Y')];
+    const records = recordsIn(journal);
+    const result = (before: LivePolicy, after: LivePolicy): Replay => {
+      const replayer = new Replayer(after, before);
+      for (const record of records)
+        replayer.take({ ...record, policy: { ...record.policy!, revision: before.revision } });
+      return replayer.result();
+    };
+    const directions = (replay: Replay) =>
+      new Set(replay.shifts.map((s) => [s.direction, s.from, s.to].join()));
+    expect(directions(result(seven, nine))).toEqual(new Set(['wider,dated within P7Y,dated within P9Y']));
+    expect(directions(result(nine, seven))).toEqual(new Set(['narrower,dated within P9Y,dated within P7Y']));
+    expect(directions(result(seven, seven))).toEqual(new Set());
+  });
+
+  test('a policy that demands a proof refuses what came without', async () => {
+    const p = copy();
+    p.write(
+      'data/subject_verification.yaml',
+      'subject_verification:\n  s:\n    title: s\n    purposes: [after_sales]\n    methods: [case]\n',
+    );
+    const { shifts } = await replayed(p.dir);
+    expect(shifts.length).toBeGreaterThan(0);
+    for (const shift of shifts)
+      expect(shift).toMatchObject({
+        kind: 'verdict',
+        purpose: 'after_sales',
+        to: 'denied (verification_required)',
+      });
+  });
+
   test('matrix --diff --journal counts the recorded decisions of each sentence', async () => {
     const p = copy();
     p.change(CATALOG, PHONE, '/phone: { category: reference, grade: 1 }\n  /email');

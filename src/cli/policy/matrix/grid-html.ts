@@ -55,7 +55,7 @@ export function gridHtml(grid: Grid, axes: Axes, about: About): string {
 Found out by asking the policy itself. ${escaped(about.callers)}</p>
 <p>A combination that is not listed is refused: see <a href="#refused">what is refused</a>.</p>
 <p>Columns are what is known of the customer:</p>
-<ul>${axes.states.map((s) => `<li><b>${escaped(s.name)}</b>: ${escaped(s.title)}</li>`).join('')}</ul>
+<ul>${[...axes.states, ...grid.ages].map((s) => `<li><b>${escaped(s.name)}</b>: ${escaped(s.title)}</li>`).join('')}</ul>
 <nav>${contents}</nav>
 ${sections.join('\n')}
 <h2 id="refused">What is refused</h2>

@@ -6,7 +6,8 @@ import { type DataSubjectState, NO_STATE } from '../../../model/consent.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
 import type { PolicyInput, Subject, Tier } from '../../../model/input.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
-import { asRead, disclosureInput, withheldBy } from '../../../model/verdict.ts';
+import type { RetentionRule } from '../../../model/retention.ts';
+import { asRead, disclosureInput, withheldBy, withoutCategories } from '../../../model/verdict.ts';
 import { decide, policyInput } from '../../../pipeline/authorize.ts';
 import type { Axes, AxesOptions } from './axes.ts';
 
@@ -55,6 +56,8 @@ export interface Grid {
   /** combinations that are denied for every tier and action */
   readonly denied: readonly Denied[];
   readonly cells: number;
+  /** of records that are older than retention allows: columns beside the states, of rows with such rules */
+  readonly ages: readonly { readonly name: string; readonly title: string }[];
 }
 
 export const combinations = (axes: Axes): number =>
@@ -69,13 +72,15 @@ export function gridOf(
   const rows: Row[] = [];
   const denied: Denied[] = [];
   let cells = 0;
+  const ages = new Map<string, string>();
   for (const role of axes.roles)
     for (const purpose of axes.purposes)
       for (const recipient of axes.recipients)
         for (const resource of axes.resources) {
           const { found, reasons } = waysIn(policy, axes, options, { role, purpose, recipient, resource });
           if (found.length === 0) denied.push({ role, purpose, recipient, resource, reasons });
-          for (const { input, tier, obligations } of found) {
+          for (const way of found) {
+            const { input, tier, obligations } = way;
             const states: { [state: string]: { [path: string]: Cell } } = {};
             for (const state of axes.states) {
               const line: { [path: string]: Cell } = Object.create(null);
@@ -88,13 +93,62 @@ export function gridOf(
               cells += Object.keys(line).length;
               states[state.name] = line;
             }
+            for (const { name, title, over } of agesOf(way)) {
+              const agreed = axes.states.find((state) => state.name === 'agreed');
+              if (agreed === undefined) continue;
+              ages.set(name, title);
+              const line: { [path: string]: Cell } = Object.create(null);
+              for (const { path, cls, resource: of, outcome } of seenBy(
+                policy,
+                input,
+                agreed.of(purpose, recipient),
+                over,
+              ))
+                line[path] = { ...outcome, cls, resource: of };
+              cells += Object.keys(line).length;
+              states[name] = line;
+            }
             const action = input.action.name;
             const writes = writesOf(policy, axes, input);
             rows.push({ role, purpose, tier, recipient, resource, action, obligations, states, writes });
           }
           step();
         }
-  return { revision: policy.revision, name: policy.bundle, rows, denied, cells };
+  return {
+    revision: policy.revision,
+    name: policy.bundle,
+    rows,
+    denied,
+    cells,
+    ages: [...ages].map(([name, title]) => ({ name, title })),
+  };
+}
+
+/** resource → categories whose time is over */
+type Over = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+/** For each period of retention, what is over in a record that is older. */
+function agesOf({ retention, obligations }: Way): { name: string; title: string; over: Over }[] {
+  const periods = new Map<string, string>();
+  for (const [n, { condition }] of retention.entries()) {
+    const { within } = obligations.retention?.[n] ?? {};
+    if (within !== undefined) periods.set(within, String(condition.at_least));
+  }
+  return [...periods]
+    .sort(([, a], [, b]) => (a < b ? 1 : -1))
+    .map(([period, since]) => {
+      const over = new Map<string, Map<string, string>>();
+      for (const { category, condition } of retention) {
+        if (String(condition.at_least) < since) continue;
+        const of = over.get(condition.resource) ?? new Map<string, string>();
+        over.set(condition.resource, of.set(category, 'retention_over'));
+      }
+      return {
+        name: `older_than_${period}`,
+        title: `agreed explicitly to every category; the record is older than ${period}, by the date that retention names`,
+        over,
+      };
+    });
 }
 
 /** The view of a record whose data subject is in a state; embedded resources are in the same state. */
@@ -102,12 +156,20 @@ export function seenBy(
   policy: PolicySnapshot,
   input: PolicyInput,
   state: DataSubjectState,
+  over: Over = NOTHING_OVER,
 ): readonly FieldAt[] {
   const catalog = policy.catalogs.get(input.resource.type);
   if (catalog === undefined) return [];
   const asked = WRITES.has(input.action.name) ? asRead(input) : input;
-  return fieldsOf(policy.catalogs, catalog, answering(policy, asked, state)).all;
+  const answers = answering(policy, asked, state);
+  const answerOf = (resource: string): DisclosureAnswer => {
+    const [answer, categories, of] = [answers(resource), over.get(resource), policy.catalogs.get(resource)];
+    return categories === undefined || of === undefined ? answer : withoutCategories(answer, of, categories);
+  };
+  return fieldsOf(policy.catalogs, catalog, answerOf).all;
 }
+
+const NOTHING_OVER: Over = new Map();
 
 /** The state of a data subject matters only if the record names one. */
 const answering =
@@ -167,6 +229,7 @@ interface Way {
   readonly input: PolicyInput;
   readonly tier: Tier | null;
   readonly obligations: DecisionAnswer['obligations'];
+  readonly retention: readonly RetentionRule[];
 }
 
 export interface Question {
@@ -204,12 +267,12 @@ function firstAllowed(
   for (const subject of axes.subjects(role, recipient))
     for (const action of axes.actions) {
       const asked = inputOf(subject, action, resource, purpose, recipient, tier, options);
-      const { answer, input } = decide(policy, qualified(policy, asked));
+      const { answer, input, retention } = decide(policy, qualified(policy, asked));
       if (!answer.allow) {
         if (tier === null) for (const { code } of answer.reasons) reasons.add(code);
         continue;
       }
-      return { tier: input.context.tier, input, obligations: answer.obligations };
+      return { tier: input.context.tier, input, obligations: answer.obligations, retention };
     }
   return null;
 }

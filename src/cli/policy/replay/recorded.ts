@@ -8,6 +8,7 @@ import type { PolicyInput } from '../../../model/input.ts';
 import type { RecordedState, DecisionRecord, WithheldPath } from '../../../model/record.ts';
 import { disclosureInput } from '../../../model/verdict.ts';
 import { isObject } from '../../../documents/yaml.ts';
+import type { Decision } from '../../../pipeline/authorize.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { Direction } from '../matrix/changes.ts';
 
@@ -49,6 +50,10 @@ export const INEXACT = {
   obligations: 'decisions whose obligations are not recorded',
   groups: 'this policy requires groups, but how records were grouped is not recorded',
   writes: 'writes: the data subject and the content are not recorded',
+  proofs: 'refused for want of a proof that the policy or the route demanded: which of both is not recorded',
+  ages: 'retention: the dates of records are values and never recorded',
+  filters: 'record filters: the attributes that they compare are values and never recorded',
+  quotas: 'quotas: they were counted by the limits of then',
   elsewhere: 'recorded fields of a resource for which the record lists no state',
 };
 /** how often, by what was missing */
@@ -110,6 +115,62 @@ export function fateThen(
   // some records were given it and others not: the class and the state tell which
   return wanted === null ? null : { do: wanted, because: '' };
 }
+
+/** A proof of dealing with the data subject was lacking, which the policy or the route demands. */
+export const PROOFS: ReadonlySet<string> = new Set([
+  'verification_required',
+  'verification_failed',
+  'verification_expired',
+]);
+
+/** The record was too old: its date is not on record, and the policy's answer is not about it. */
+const AGED: ReadonlySet<string> = new Set(['retention_over', 'retention_unreadable']);
+export const isAged = ({ because }: WithheldPath): boolean => AGED.has(because);
+
+/** How old records may be whose fields of a category are disclosed, in words. */
+export function agesOf(
+  { answer: { obligations } }: Pick<Decision, 'answer'>,
+  resource: string,
+  category: string,
+): string {
+  const rules = (obligations.retention ?? []).filter(
+    (rule) => rule.resource === resource && rule.category === category,
+  );
+  const texts = rules.map(({ attribute, within }) => `${attribute} within ${within}`);
+  return texts.length === 0 ? ANY_AGE : [...new Set(texts)].sort().join(', ');
+}
+export const ANY_AGE = 'of any age';
+
+/** Whether fewer records are disclosed by the second decision; 'other': neither fewer nor more. */
+export function ageDirection(
+  before: Decision,
+  after: Decision,
+  resource: string,
+  category: string,
+): Direction {
+  const of = ({ retention }: Decision) =>
+    retention.filter((r) => r.category === category && r.condition.resource === resource);
+  const covers = (a: Decision, b: Decision): boolean =>
+    of(b).every((rule) =>
+      of(a).some(
+        ({ condition }) =>
+          condition.attribute === rule.condition.attribute &&
+          String(condition.at_least) >= String(rule.condition.at_least),
+      ),
+    );
+  if (covers(before, after)) return 'wider';
+  return covers(after, before) ? 'narrower' : 'other';
+}
+
+/** Whether this policy counts such requests. */
+export const isCounted = ({ data }: LivePolicy, { subject, context }: PolicyInput): boolean =>
+  Object.values(isObject(data['quotas']) ? data['quotas'] : {}).some(
+    (quota) =>
+      isObject(quota) &&
+      (!Array.isArray(quota['purposes']) || quota['purposes'].includes(context.purpose)) &&
+      (!Array.isArray(quota['roles']) ||
+        quota['roles'].some((role) => (subject.properties.roles ?? []).includes(String(role)))),
+  );
 
 export const ERRORS: ReadonlySet<string> = new Set(ERROR_CODES);
 

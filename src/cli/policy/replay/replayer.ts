@@ -11,18 +11,24 @@ import type { Catalog } from '../../../model/catalog.ts';
 import type { PolicyInput } from '../../../model/input.ts';
 import type { RecordedState, DecisionRecord, DisclosureSummary } from '../../../model/record.ts';
 import { asRead, withheldBy } from '../../../model/verdict.ts';
-import { decide } from '../../../pipeline/authorize.ts';
+import { type Decision, decide } from '../../../pipeline/authorize.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { DIRECTIONS, directionOf, GONE, limitDirection } from '../matrix/changes.ts';
 import {
+  ageDirection,
+  agesOf,
+  ANY_AGE,
   ERRORS,
   outcomesOf,
   fateThen,
   holdsMasked,
   INEXACT,
   type Inexact,
+  isAged,
   isAsked,
   isCount,
+  isCounted,
+  PROOFS,
   questionOf,
   type Replay,
   type Rows,
@@ -100,9 +106,17 @@ export class Replayer {
   }
 
   #ask(record: DecisionRecord, asked: PolicyInput, first: boolean): void {
-    const was = wasAllowed(record);
-    const { answer, input } = decide(this.#policy, asked);
+    const lacked = this.#lackedProof(record, asked);
+    const was = wasAllowed(record) && lacked === false;
+    const decision = decide(this.#policy, asked);
+    const { answer, input } = decision;
     const who = whoOf(asked);
+    if (answer.allow && lacked === null) {
+      if (!first) return;
+      this.#inexact.proofs += 1;
+      this.#leftOut += 1;
+      return;
+    }
     if (was !== answer.allow) {
       if (!first) return;
       const codes = answer.reasons.map((r) => r.code).join(', ');
@@ -129,16 +143,28 @@ export class Replayer {
     if (!this.#catalogued(record, who, input.resource.type, first)) return;
     if (first && !this.#search(record, who, input)) return;
     if (first && WRITES.has(input.action.name)) this.#inexact.writes += 1;
-    if (first) this.#limits(record, who, asked, answer.obligations);
+    if (first) this.#limits(record, who, asked, decision);
     const { disclosure } = record;
     if (disclosure === null) return;
     this.#length(record, who, disclosure, answer.obligations.max_records ?? null);
+    this.#aged(record, who, asked, decision, disclosure, first);
     this.#disclosed(record, who, input, disclosure, first);
+  }
+
+  /** Whether the policy demanded a proof that the request lacked; null: it or the route, and which of both is not on record. */
+  #lackedProof(record: DecisionRecord, asked: PolicyInput): boolean | null {
+    if (!record.reasons.some((r) => PROOFS.has(r.code))) return false;
+    // A good proof that was about somebody else than the request.
+    if (asked.context.subject_verification?.verified === true) return false;
+    const decider = this.#decider(record);
+    return decider === null ? null : !decide(decider, asked).answer.allow;
   }
 
   #reasons(record: DecisionRecord, who: Who, codes: readonly string[]): void {
     const spell = (list: readonly string[]): string => `denied (${[...new Set(list)].sort().join(', ')})`;
-    const from = spell(record.reasons.map((r) => r.code).filter((code) => !ERRORS.has(code)));
+    const from = spell(
+      record.reasons.map((r) => r.code).filter((code) => !ERRORS.has(code) || PROOFS.has(code)),
+    );
     const to = spell(codes);
     if (from !== to)
       this.#shift(record, who, { kind: 'verdict', path: null, direction: 'reason', from, to }, 1);
@@ -176,14 +202,18 @@ export class Replayer {
   }
 
   /** Obligations are not recorded: without the policy that decided they cannot be compared. */
-  #limits(
-    record: DecisionRecord,
-    who: Who,
-    asked: PolicyInput,
-    now: { readonly [name: string]: unknown },
-  ): void {
+  #limits(record: DecisionRecord, who: Who, asked: PolicyInput, { answer, filter }: Decision): void {
+    const now: { readonly [name: string]: unknown } = answer.obligations;
     const decider = this.#decider(record);
+    const wasFiltered = record.reasons.some((r) => r.code === 'record_filter');
+    const counts = JSON.stringify(this.#policy.data['quotas']);
+    if (
+      (asked.context.quota !== undefined || isCounted(this.#policy, asked)) &&
+      counts !== JSON.stringify(decider?.data['quotas'])
+    )
+      this.#inexact.quotas += 1;
     if (decider === null) {
+      if (wasFiltered || filter !== null) this.#inexact.filters += 1;
       this.#inexact.obligations += 1;
       if (Number(now['min_group_size'] ?? 1) > 1) this.#inexact.groups += 1;
       return;
@@ -191,7 +221,8 @@ export class Replayer {
     const then: { readonly [name: string]: unknown } = decide(decider, asked).answer.obligations;
     for (const path of new Set([...Object.keys(then), ...Object.keys(now)])) {
       const [from, to] = [then[path] ?? null, now[path] ?? null];
-      if (JSON.stringify(from) === JSON.stringify(to)) continue;
+      if (path === 'retention' || JSON.stringify(from) === JSON.stringify(to)) continue;
+      if (path === 'record_filter') this.#inexact.filters += 1;
       const direction = limitDirection(path, from, to);
       this.#shift(
         record,
@@ -200,6 +231,49 @@ export class Replayer {
         1,
       );
     }
+  }
+
+  /** Fields of categories whose retention differs: those of records of which ages, nobody can tell from the record. */
+  #aged(
+    record: DecisionRecord,
+    who: Who,
+    asked: PolicyInput,
+    now: Decision,
+    { released, withheld }: DisclosureSummary,
+    first: boolean,
+  ): void {
+    const decider = this.#decider(record);
+    const then = decider === null ? null : decide(decider, asked);
+    const dropped = new Map<string, number>();
+    for (const row of withheld)
+      if (isAged(row)) dropped.set(row.path, (dropped.get(row.path) ?? 0) + row.count);
+    const shown = withheld.filter((row) => !isAged(row) && row.do !== 'drop' && !isCount(row));
+    const catalog = this.#policy.catalogs.get(asked.resource.type);
+    let isUnknown = false;
+    for (const path of new Set([...dropped.keys(), ...released, ...shown.map((row) => row.path)]))
+      for (const { resource, pointer } of this.#coveringOf(asked.resource.type, catalog, path)) {
+        const line = this.#policy.catalogs.get(resource)?.fields[pointer ?? path];
+        if (line === undefined || !('category' in line)) continue;
+        const to = agesOf(now, resource, line.category);
+        const count = dropped.get(path);
+        const from =
+          then === null
+            ? count === undefined
+              ? to
+              : 'dropped in records that are too old'
+            : agesOf(then, resource, line.category);
+        if (then === null && to !== ANY_AGE) isUnknown = true;
+        if (from === to || (then === null && to !== ANY_AGE)) continue;
+        const direction = then === null ? 'wider' : ageDirection(then, now, resource, line.category);
+        if (direction !== 'wider' || count === undefined) isUnknown = true;
+        this.#shift(
+          record,
+          { ...who, resource: asked.resource.type },
+          { kind: 'limit', path, direction, from, to },
+          1,
+        );
+      }
+    if (isUnknown && first) this.#inexact.ages += 1;
   }
 
   /** A list that is longer than allowed now, or that was cut off and would not be. */
@@ -261,7 +335,8 @@ export class Replayer {
     };
     for (const path of disclosure.released) rowsAt(path).released = true;
     for (const row of disclosure.withheld)
-      if (!NOT_OF_THE_POLICY.has(row.because) && !isCount(row)) rowsAt(row.path).withheld.push(row);
+      if (!NOT_OF_THE_POLICY.has(row.because) && !isCount(row) && !isAged(row))
+        rowsAt(row.path).withheld.push(row);
     for (const [path, at] of rows) this.#field(record, who, shown, catalog, path, at, answers, states);
   }
 
