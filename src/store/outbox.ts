@@ -3,6 +3,7 @@
  * rows whose transaction its last snapshot did not see, so that the order of commits does not matter. Each row is read once.
  * https://www.postgresql.org/docs/15/functions-info.html#FUNCTIONS-PG-SNAPSHOT
  */
+import { SluiceError } from '../errors.ts';
 import type { Database, Migration, Queries, Row } from '../model/database.ts';
 import type { Change } from '../model/invalidation.ts';
 import { EVERYTHING, read } from './announcements.ts';
@@ -68,6 +69,8 @@ interface ReadRow extends Row {
   readonly snapshot: string;
   readonly server: string;
   readonly last: number;
+  /** 1: a copy that follows another server, whose snapshots do not tell which transactions are under way */
+  readonly standby: number;
   /** 1: rows were removed that had not been read */
   readonly missed: number | null;
   /** null: there is none */
@@ -80,7 +83,7 @@ interface ReadRow extends Row {
  */
 const READ = `
 SELECT pg_current_snapshot()::text AS snapshot, extract(epoch FROM pg_postmaster_start_time())::text AS server,
-  greatest((SELECT max(id) FROM sluice_announcements), $2::bigint) AS last,
+  pg_is_in_recovery()::int AS standby, greatest((SELECT max(id) FROM sluice_announcements), $2::bigint) AS last,
   (SELECT before > pg_snapshot_xmin($1::pg_snapshot) FROM sluice_announcements_removed)::int AS missed, unread.announcement
 FROM (VALUES (1)) AS always LEFT JOIN (
   SELECT id, announcement FROM sluice_announcements WHERE id > $2::bigint AND $1::pg_snapshot IS NOT NULL
@@ -100,7 +103,12 @@ export async function readOutbox(
   since: Position | null,
 ): Promise<{ readonly position: Position; readonly changes: readonly Change[] }> {
   const rows = await queries.query<ReadRow>(READ, [since?.snapshot ?? null, since?.last ?? 0]);
-  const { snapshot, server, last, missed } = rows[0]!;
+  const { snapshot, server, last, missed, standby } = rows[0]!;
+  if (standby === 1)
+    throw new SluiceError(
+      'store_unavailable',
+      'The database is a standby, which announces nothing. Let store.postgres name the primary.',
+    );
   const isBehind = since === null || since.server !== server || missed === 1 || rows.length > MOST_READ;
   return {
     position: { snapshot, server, last },

@@ -248,7 +248,8 @@ test('after a loss it is not up before everything was announced, however short t
   for (const on of held) on();
   held.length = 0;
   await vi.waitFor(() => expect(channel.isUp()).toBe(true), 20_000);
-  expect(upWhenHeard).toEqual(EVERYTHING.map(() => false));
+  // Other tests announce in the same database, too.
+  expect(upWhenHeard.slice(0, EVERYTHING.length)).toEqual(EVERYTHING.map(() => false));
 });
 
 test.each([

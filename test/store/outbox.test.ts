@@ -6,7 +6,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { isAnnounced, MIGRATIONS } from '../../src/compose/store.ts';
 import type { Channel } from '../../src/model/channel.ts';
-import type { Database } from '../../src/model/database.ts';
+import type { Database, Parameter, Row } from '../../src/model/database.ts';
 import type { Change } from '../../src/model/invalidation.ts';
 import { EVERYTHING } from '../../src/store/announcements.ts';
 import { type Hints, hinting, openHints } from '../../src/store/hints.ts';
@@ -130,6 +130,15 @@ describe('what a process reads', () => {
       "SELECT sluice_announce('consents', 'data_subject', ARRAY[i::text]) FROM generate_series(1, 1001) i",
     );
     expect(await read()).toEqual(EVERYTHING);
+  });
+
+  test('is nothing at a standby, where the channel is down', async () => {
+    const standby: Pick<Database, 'query'> = {
+      async query<R extends Row>(sql: string, parameters?: readonly Parameter[]) {
+        return database.query<R>(sql.replace('pg_is_in_recovery()', 'true'), parameters);
+      },
+    };
+    await expect(readOutbox(standby, null)).rejects.toMatchObject({ code: 'store_unavailable' });
   });
 
   test('has a row whose number of a transaction was given before, as it may be after a crash', async () => {
