@@ -178,6 +178,8 @@ export const ERROR_CODES = [
   'journal_full',
   'chain_broken',
   'record_not_found',
+  'checkpoint_refused',
+  'witness_unavailable',
   // configuration and command line
   'config_unreadable',
   'config_invalid',

@@ -8,6 +8,13 @@ import { exportRecords } from './decisions/export.ts';
 import { count, type FilterOptions, filters, withFilters } from './decisions/filters.ts';
 import { follow, line } from './decisions/follow.ts';
 import { describeDecision } from './decisions/show.ts';
+import {
+  checkpoint,
+  type ProveOptions,
+  proveDecision,
+  verifyProof,
+  type VerifyProofOptions,
+} from './decisions/proofs.ts';
 import { inLogWords, place, source, type SourceOptions, withSource } from './decisions/source.ts';
 import { statement, type StatementOptions } from './decisions/statement.ts';
 import { decisionTable, width } from './decisions/table.ts';
@@ -64,6 +71,10 @@ export function command(io: Io): Command {
   )
     .option('--key <ref>', 'decision_log.journal.key, if there is no configuration: env:NAME or file:PATH')
     .option('--anchor <file...>', 'anchors that the chains must contain')
+    .option(
+      '--checkpoint <path...>',
+      'checkpoints that the chains must continue: files, or a directory with *.checkpoint',
+    )
     .option('--expect-head <origin:seq:hash...>', 'an earlier head that a chain must contain')
     .option('--write-anchor <file>', 'append the heads of the chains if the journal verifies')
     .action((files: readonly string[], options: CheckOptions) =>
@@ -79,6 +90,29 @@ export function command(io: Io): Command {
       '\nThe newest segment of each chain stays. Verify an archived one with `sluice decisions verify FILE`, or unpack it into a directory of its own for `query`.',
     )
     .action((options: ArchiveCommandOptions) => archive(options, io));
+
+  add(
+    'checkpoint',
+    'adds new records to the Merkle tree of each chain, signs its root (signing.key), and shows it to the witnesses',
+  )
+    .addHelpText(
+      'after',
+      '\nA sidecar does this at intervals if decision_log.checkpoints is configured. Publish the keys that this prints where auditors find them.',
+    )
+    .action((options: SourceOptions) => checkpoint(options, io));
+
+  add('prove <decision-id>', 'one file that proves to others what was recorded, and that it was not altered')
+    .option('-o, --out <file>', 'a new file, instead of standard output')
+    .addHelpText('after', '\nExample:\n  sluice decisions prove 019a… -o decision.proof.json')
+    .action((id: string, options: ProveOptions) => proveDecision(id, options, io));
+
+  decisions
+    .command('verify-proof <file>')
+    .description('checks such a file without journal and configuration (exit 1: it does not hold)')
+    .option('--key <key...>', 'key of the log, NAME+ID+BASE64; or a file with such keys, or a JWK Set')
+    .option('--witness <key...>', 'a witness that must have cosigned')
+    .option('--json', 'the decision and the checkpoints, as JSON')
+    .action((file: string, options: VerifyProofOptions) => verifyProof(file, options, io));
 
   withFilters(add('export', 'records as the journal has them, or as CSV'))
     .option('--format <format>', 'ndjson or csv', 'ndjson')

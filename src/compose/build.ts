@@ -1,4 +1,4 @@
-/** Builds the stages of a request from a configuration, without listening. */
+/** Builds the stages of a request from a configuration, without listening. Long because the order in which parts need each other stands in one place. */
 import { commandRecorder } from '../changes/recorder.ts';
 import type { Config, LoadedConfig } from '../config/index.ts';
 import {
@@ -8,6 +8,7 @@ import {
   createMarkedConsents,
 } from '../consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
+import type { LogWitness } from '../decision-log/tree/witness.ts';
 import { charset as charsetNamed } from '../disclosure/formats/shared/charsets.ts';
 import { createDisclosureStage } from '../disclosure/stage.ts';
 import { DECODE_LIMITS, decodeStream, encodeStream, negotiate } from '../disclosure/encodings.ts';
@@ -52,6 +53,7 @@ import { opening } from './opened.ts';
 import { createRecipients, type Recipients, startRecipients } from './recipients.ts';
 import { keepOutboxShort } from '../store/index.ts';
 import { openStore, openStoreChannel } from './store.ts';
+import { openWitness } from './witness.ts';
 import { warnAboutFlags, warnAboutRoutes } from './warnings.ts';
 import { lookupThrough, upstreamConfigs } from './upstreams.ts';
 
@@ -89,6 +91,8 @@ export interface Parts {
   readonly upstreams: Upstreams;
   readonly keys: KeyRing;
   readonly signing: Signing;
+  /** null: none is configured */
+  readonly witness: LogWitness | null;
   readonly metrics: Metrics;
   /** tells of every change that may give a caller another answer */
   readonly invalidation: Invalidation;
@@ -118,7 +122,11 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       await openQuotas(config.quotas, { logger, now: () => clock.now(), workers: config.workers }),
     );
 
-    const log = given.log ?? opened.add(await createDecisionLog(config.decision_log, around));
+    const signing = createSigning(config.signing, { clock, logger });
+    const log =
+      given.log ??
+      opened.add(await createDecisionLog(config.decision_log, { ...around, notes: signing.notes }));
+    const witness = openWitness(config, { signer: signing.notes, now: () => clock.now(), logger });
     const policy =
       given.policy ??
       opened.add(
@@ -187,7 +195,6 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       createLookups(config.consent.lookups, lookupThrough(upstreams)),
     );
     const keys = createKeyRing(config.keys, { clock });
-    const signing = createSigning(config.signing, { clock, logger });
     const now = (): Date => clock.now();
     const recipients = createRecipients({
       config,
@@ -246,7 +253,17 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       limits: config.limits,
       labels: config.observability.labels,
     };
-    registerGauges({ metrics, log, policy, identity, consents, channel, quotas, deliveries });
+    registerGauges({
+      config,
+      metrics,
+      log,
+      policy,
+      identity,
+      consents,
+      channel,
+      quotas,
+      deliveries,
+    });
     return {
       stages,
       log,
@@ -262,6 +279,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       upstreams,
       keys,
       signing,
+      witness,
       metrics,
       invalidation,
       close: () => opened.close(),

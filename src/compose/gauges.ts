@@ -1,8 +1,10 @@
 /** Metrics that are read from the parts when Prometheus scrapes. */
+import type { Config } from '../config/index.ts';
 import type { Parts } from './build.ts';
 import type { RunningRecipients } from './recipients.ts';
 
 export function registerGauges({
+  config,
   metrics,
   log,
   policy,
@@ -12,6 +14,7 @@ export function registerGauges({
   quotas,
   deliveries,
 }: Pick<Parts, 'metrics' | 'log' | 'policy' | 'identity' | 'consents' | 'channel' | 'quotas'> & {
+  readonly config: Pick<Config, 'decision_log'>;
   readonly deliveries: Pick<RunningRecipients, 'counts'>;
 }): void {
   metrics.gauge(
@@ -25,6 +28,19 @@ export function registerGauges({
     () => Number(log.status().ok),
     'min',
   );
+  if (config.decision_log.checkpoints !== undefined) {
+    metrics.gauge(
+      'sluice_checkpoint_lag_records',
+      'Records in the journal that no signed checkpoint covers yet.',
+      () => log.status().unsigned,
+    );
+    metrics.gauge(
+      'sluice_checkpoint_ok',
+      '1 while checkpoints are signed and every witness takes them.',
+      () => Number(isSigned(log)),
+      'min',
+    );
+  }
   metrics.gauge(
     'sluice_policy_ok',
     '1 while the newest policy is the live one.',
@@ -103,5 +119,14 @@ export function registerGauges({
     'Nothing is disclosed on an agreement that was withdrawn longer ago.',
     () => cache().bound / 1000,
     'min',
+  );
+}
+
+/** Also before the first checkpoint. */
+function isSigned(log: Parts['log']): boolean {
+  const { checkpoints } = log.status();
+  return (
+    checkpoints === null ||
+    (checkpoints.problem === null && checkpoints.witnesses.every(({ problem }) => problem === null))
   );
 }

@@ -1,4 +1,5 @@
 /** Opens the listeners of a sidecar. An endpoint is registered here in one line. */
+import { join } from 'node:path';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Config } from '../config/index.ts';
@@ -13,6 +14,8 @@ import type { FailureLimit } from '../pipeline/handle.ts';
 import { provisioning } from '../endpoints/scim/scim.ts';
 import { receivingEvents } from '../endpoints/security-events/security-events.ts';
 import { takesApiKeys } from '../identity/index.ts';
+import { TREES } from '../decision-log/tree/log.ts';
+import { servedLogs, witnessing } from '../endpoints/tlog/tlog.ts';
 import { publishedKeys } from '../endpoints/jwks/jwks.ts';
 import { type Address, draining, listen as listenAt, urlOf } from '../endpoints/listening.ts';
 import { createProxyListener } from '../endpoints/proxy/proxy.ts';
@@ -34,6 +37,8 @@ function onAdmin(parts: Parts, config: Config): readonly AdminEndpoint[] {
   return [
     detokenizing(stages, (token, origin) => detokenize(token, { ...origin, keys }), limit),
     publishedKeys(signing),
+    servedLogs(join(parts.log.dir, TREES)),
+    ...(parts.witness === null ? [] : [witnessing(parts.witness)]),
     ...accessByOthers(parts, config, api, limit),
     // Takes every other path below /v1.
     administering(stages, api, limit),

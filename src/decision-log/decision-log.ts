@@ -4,13 +4,14 @@
  */
 import type { DecisionLog, DecisionRecordDraft } from '../model/record.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
+import type { NoteSigner } from '../model/signing.ts';
 import type { Logger } from '../observability/logger.ts';
-import { type DecisionLogInput, indexOf, settings, sinksOf } from './settings.ts';
+import { checkpointsOf, type DecisionLogInput, indexOf, settings, sinksOf } from './settings.ts';
 import { type DataSubjectHasher, dataSubjectHasher } from './data-subject.ts';
 import { headPath, listOrigins } from './journal/directory.ts';
 import { readHead } from './journal/head.ts';
 import { newDecisionId } from './ids.ts';
-import { Copies, type StoreStatus } from './index/copies.ts';
+import { Copies, type LogStatus, type StoreStatus } from './index/copies.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
 import { Journal, type JournalHooks } from './journal/journal.ts';
 import { compileMask, DEFAULT_MASK } from './mask.ts';
@@ -23,6 +24,8 @@ export interface DecisionLogDeps {
   /** base of relative paths in the configuration: the directory of sluice.yaml */
   readonly baseDir?: string;
   readonly hooks?: JournalHooks;
+  /** signs checkpoints; needed if they are configured */
+  readonly notes?: NoteSigner;
 }
 
 export interface OpenDecisionLog extends DecisionLog, QueryInterface {
@@ -37,6 +40,10 @@ export interface OpenDecisionLog extends DecisionLog, QueryInterface {
     detail?: string;
     lag: number;
     copies: { readonly [store: string]: StoreStatus };
+    /** the checkpoints of this process's chain; null: none yet, or none are configured */
+    checkpoints: LogStatus | null;
+    /** durable records of this process's chain that no checkpoint covers */
+    unsigned: number;
   };
 }
 
@@ -57,6 +64,7 @@ export async function createDecisionLog(
     : null;
   const index = indexOf(config.index, baseDir);
   const sinks = sinksOf(config.sinks, baseDir);
+  const checkpoints = checkpointsOf(config.checkpoints, deps.notes);
   // A server that is down may come back, so the worker retries. A file that cannot be a database is a configuration error.
   if (index !== null && 'sqlite' in index) await openSqliteIndex(index.sqlite).close();
 
@@ -86,8 +94,9 @@ export async function createDecisionLog(
     const mask = compileMask(rules, dataSubject);
     await recordOpening(journal, clock, deps.logger);
     const working = new Copies(
-      { dir: options.dir, origin: journal.origin, index, sinks, interval: 1000 },
+      { dir: options.dir, origin: journal.origin, index, sinks, checkpoints, interval: 1000 },
       deps.logger,
+      deps.notes ?? null,
     );
     copies = working;
     return {
@@ -103,6 +112,8 @@ export async function createDecisionLog(
         ...(journal.fault === null ? {} : { detail: journal.fault.message }),
         lag: working.lag(journal.tip.seq),
         copies: Object.fromEntries(working.stores()),
+        checkpoints: working.log,
+        unsigned: Math.max(0, journal.tip.seq - (working.log?.size ?? 0)),
       }),
       query: async (query) => working.query(pseudonymous(query, dataSubject, rules)),
       get: (decisionId) => working.get(decisionId),

@@ -12,6 +12,7 @@ import {
   size,
   type Static,
   Type,
+  url,
 } from '../documents/kinds.ts';
 
 const pointers = (value: readonly string[]) => defaulted(Type.Array(pointer()), [...value]);
@@ -67,6 +68,85 @@ const journalSchema = section({
   ),
 });
 
+const witnessSchema = Type.Union(
+  [
+    section({
+      url: url({ description: 'a witness (C2SP tlog-witness), as another sidecar with `witness` is' }),
+      key: Type.String({
+        pattern: '^[^+ ]+\\+[0-9a-f]{8}\\+[A-Za-z0-9+/=]+$',
+        description: 'its key of cosignatures, NAME+ID+BASE64, as `sluice signing keys --witness` prints it',
+      }),
+      timeout: defaulted(duration({ min: '100ms', max: '60s' }), '5s'),
+    }),
+    section({
+      dir: path({
+        description:
+          'a directory on another machine or of another account, which gets the newest checkpoint of each day',
+      }),
+    }),
+  ],
+  { description: 'who keeps checkpoints elsewhere: {url: URL, key: KEY} or {dir: PATH}' },
+);
+
+const checkpointsSchema = section(
+  {
+    name: defaulted(
+      Type.String({
+        pattern: '^[^+\\s/]+(/[^+\\s/]+)*$',
+        description:
+          'names of the logs begin with it, and the name of the chain follows. Take a domain of yours without scheme, such as example.com/sluice, so that no other log has the name',
+      }),
+      'sluice',
+    ),
+    every: defaulted(
+      duration({
+        min: '1s',
+        max: '24h',
+        description: 'how often a checkpoint is signed if there are records',
+      }),
+      '10s',
+    ),
+    witnesses: defaulted(Type.Array(witnessSchema, { maxItems: 16 }), []),
+  },
+  {
+    description:
+      'checkpoints, signed with `signing.key` over a Merkle tree of each chain, by which `sluice decisions prove` proves single records to others; absent: they are made by command',
+  },
+);
+
+const witnessedSchema = section(
+  {
+    name: Type.String({
+      pattern: '^[^+\\s]+$',
+      description: 'name of this witness, such as example.org/witness',
+    }),
+    dir: defaulted(
+      path({ description: 'what it has seen; keep it as long as it witnesses' }),
+      './data/witness',
+    ),
+    logs: Type.Array(
+      section({
+        log: Type.String({
+          pattern: '^[^+\\s]+$',
+          description: 'name of a log; example.com/sluice/* for all chains of one sidecar',
+        }),
+        key: Type.String({
+          pattern: '^[^+ ]+\\+[0-9a-f]{8}\\+[A-Za-z0-9+/=]+$',
+          description: 'its key, NAME+ID+BASE64, as `sluice decisions checkpoint` prints it',
+        }),
+      }),
+      { minItems: 1, maxItems: 1000 },
+    ),
+  },
+  {
+    description:
+      'cosigns checkpoints of other sidecars with `signing.key`, at POST /witness/add-checkpoint of the admin listener',
+  },
+);
+
+export type WitnessSettings = Static<typeof witnessedSchema>;
+export type WitnessConfig = Static<typeof witnessSchema>;
+
 export const decisionLogSchema = section({
   journal: defaulted(journalSchema, {}),
   index: defaulted(
@@ -84,6 +164,8 @@ export const decisionLogSchema = section({
     }),
     [],
   ),
+  checkpoints: optional(checkpointsSchema),
+  witness: optional(witnessedSchema),
   data_subject_key: optional(
     secret({
       description:

@@ -3,6 +3,8 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { DecisionLogConfig } from './section.ts';
 import type { WorkerSettings } from './index/protocol.ts';
+import type { NoteSigner } from '../model/signing.ts';
+import { openWitness } from './tree/witnesses.ts';
 import { instanceName } from './journal/origin.ts';
 
 export { DEFAULT_MASK } from './mask.ts';
@@ -50,3 +52,18 @@ export function indexOf(config: DecisionLogInput['index'], baseDir: string): Wor
 
 export const sinksOf = (config: DecisionLogInput['sinks'], baseDir: string): WorkerSettings['sinks'] =>
   (config ?? []).map((sink) => ('file' in sink ? { file: resolve(baseDir, sink.file) } : sink));
+
+/** @throws SluiceError `config_invalid`, `signing_key_unavailable` */
+export function checkpointsOf(
+  config: DecisionLogInput['checkpoints'],
+  notes: NoteSigner | undefined,
+): WorkerSettings['checkpoints'] {
+  if (config === undefined || notes === undefined) return null;
+  for (const witness of config.witnesses) openWitness(witness, () => new Date());
+  return {
+    name: config.name,
+    every: config.every,
+    witnesses: config.witnesses,
+    publicKey: notes.publicKey(),
+  };
+}

@@ -1,4 +1,5 @@
 /** What Sluice signs, so that others can check it: receipts, certificates, links. */
+import type { KeyObject } from 'node:crypto';
 
 /** Kinds of signed documents. One is never accepted as another: the kind is `typ` of the signed header (RFC 8725, section 3.11). */
 export type SignedType =
@@ -27,6 +28,8 @@ export interface Signing {
   verify(type: SignedType, token: string): Promise<Signed>;
   /** Public keys (RFC 7517), the one that signs first. @throws SluiceError `signing_key_unavailable` */
   publicKeys(): { readonly keys: readonly PublicKey[] };
+  /** the same key, for signed notes */
+  readonly notes: NoteSigner;
 }
 
 export interface PublicKey {
@@ -36,4 +39,12 @@ export interface PublicKey {
   readonly kid: string;
   readonly alg: 'EdDSA';
   readonly use: 'sig';
+}
+
+/** Raw Ed25519 signatures of texts that end with a newline, for formats other than JWS; no JWS is signed over such a text. */
+export interface NoteSigner {
+  /** @throws SluiceError `signing_key_unavailable` */
+  publicKey(): KeyObject;
+  /** @throws SluiceError `signing_key_unavailable` */
+  sign(text: string): Promise<Buffer>;
 }

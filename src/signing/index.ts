@@ -2,6 +2,7 @@
  * Signs with one Ed25519 key, and checks what this key or a retired one has signed. A generated key is made at its first use, and read again by
  * no one: it does not change while a process runs.
  */
+import { createPublicKey, sign as signBytes } from 'node:crypto';
 import { CompactSign, compactVerify, decodeProtectedHeader, errors } from 'jose';
 import { SluiceError } from '../errors.ts';
 import type { Signed, SignedType, Signing } from '../model/signing.ts';
@@ -122,6 +123,14 @@ export function createSigning(config: SigningConfig, deps: SigningDependencies):
       clock,
       unknownKey: 'A key that was replaced belongs into signing.retired.',
     }),
+
+    notes: {
+      publicKey: () => createPublicKey(current().privateKey),
+      async sign(text) {
+        if (!text.endsWith('\n')) throw new Error('a note ends with a newline');
+        return signBytes(null, Buffer.from(text), current().privateKey);
+      },
+    },
 
     publicKeys: () => ({ keys: [...known().values()].map(({ jwk }) => jwk) }),
   };

@@ -1,6 +1,6 @@
 /** Version 2 of a record: shared documents, payloads, and the complete record that a reader returns. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -596,5 +596,30 @@ test('each line can be checked with the commands of the audit guide', async () =
     const out = execFileSync('bash', ['-c', commands.replace('-n 4p', `-n ${i + 1}p`)]).toString();
     const { hash, c } = JSON.parse(line) as { hash: string; c: string };
     expect(out.split('\n').map((l) => l.slice(0, 64))).toEqual([hash, c, '']);
+  }
+});
+
+test('a segment of an earlier version, whose references are short, is read, verified, copied and continued', async () => {
+  const dir = temporaryDirectory();
+  cpSync(new URL('./short-references/', import.meta.url), dir, { recursive: true });
+  expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 4 });
+  const journal = await openJournal(dir);
+  expect(journal.origin).toBe('test-7d3d1145');
+  await journal.append(draft(0));
+  await journal.append(draft(1));
+  await journal.close();
+  expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 6 });
+  const [segment] = readdirSync(dir).filter((f) => f.endsWith('.jsonl'));
+  const lines = linesOf(join(dir, segment!));
+  const [before, after] = [lines.filter(isRecord)[0]!, lines.filter(isRecord)[4]!];
+  expect(before).toMatch(/"access":"[0-9a-f]{16}"/);
+  expect(after).toMatch(/"access":"[0-9a-f]{64}"/);
+  // The documents of the segment are used again.
+  expect(lines.slice(-2).every(isRecord)).toBe(true);
+  const reader = new SegmentReader();
+  for (const line of lines) {
+    const read = reader.read(Buffer.from(line));
+    if (read.what === 'record') expect(readCopy(read.line())).toEqual(read.record);
+    else expect(read.what).toBe('document');
   }
 });

@@ -1,4 +1,5 @@
 /** `sluice decisions archive`: moves full segments out of the journal, which still verifies afterwards. */
+import { publishedCheckpoint } from '../../decision-log/tree/log.ts';
 import { resolve } from 'node:path';
 import { archive as archiveSegments } from '../../decision-log/journal/archive.ts';
 import { indexOf, sinksOf } from '../../decision-log/settings.ts';
@@ -33,12 +34,17 @@ export async function archive(options: ArchiveCommandOptions, io: Io): Promise<v
       before,
       key: chainKey(options, at, io),
       async copied(origin) {
+        // What a checkpoint does not cover yet is needed for the next one.
+        const published = publishedCheckpoint(at.dir, origin);
+        const signed =
+          published === null && at.config.checkpoints === undefined ? [] : [published?.checkpoint.size ?? 0];
         const positions = [
           inIndex,
           ...(await Promise.all(sinks.map((s) => sinkAt(at.dir, origin, s).positions()))),
         ];
         return Math.min(
           Number.POSITIVE_INFINITY,
+          ...signed,
           ...positions.map((p) => (p === null ? Number.POSITIVE_INFINITY : (p.get(origin)?.seq ?? 0))),
         );
       },

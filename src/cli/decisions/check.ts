@@ -1,11 +1,12 @@
 /** `sluice decisions verify`: verifies every chain and prints the result. */
-import { appendFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { appendFileSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { type Anchor, formatAnchor, parseHead, readAnchors } from '../../decision-log/verify/anchor.ts';
 import type { OriginReport, Problem, VerifyReport } from '../../decision-log/verify/problems.ts';
 import { readSecret } from '../../decision-log/secret.ts';
 import { type FileReport, verifyFile } from '../../decision-log/verify/file.ts';
+import { type Checkpoint, readCheckpoint } from '../../decision-log/tree/checkpoint.ts';
 import { verify } from '../../decision-log/verify/verify.ts';
 import { SluiceError } from '../../errors.ts';
 import type { Io } from '../io.ts';
@@ -17,6 +18,7 @@ export interface CheckOptions extends SourceOptions {
   readonly anchor?: readonly string[];
   readonly expectHead?: readonly string[];
   readonly writeAnchor?: string;
+  readonly checkpoint?: readonly string[];
 }
 
 export async function check(options: CheckOptions, io: Io): Promise<void> {
@@ -24,7 +26,10 @@ export async function check(options: CheckOptions, io: Io): Promise<void> {
   const key = chainKey(options, at, io);
   const anchors = anchorsOf(options, key, io);
   const bar = progressBar(io, 'verifying');
-  const report = await verify({ dir: at.dir, key, anchors, progress: bar.update }).finally(bar.stop);
+  const checkpoints = (options.checkpoint ?? []).flatMap((file) => checkpointsIn(resolve(io.cwd, file)));
+  const report = await verify({ dir: at.dir, key, anchors, checkpoints, progress: bar.update }).finally(
+    bar.stop,
+  );
   io.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(report, key !== null, width(io)));
   // Anchors are written only if the journal verifies.
   if (report.ok && options.writeAnchor !== undefined) {
@@ -48,6 +53,22 @@ export async function checkFiles(files: readonly string[], options: CheckOptions
     const report = await verifyFile(resolve(io.cwd, file), anchors);
     io.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describeFile(report, width(io)));
     if (!report.ok) io.exitCode = 1;
+  }
+}
+
+/** Of a file, or of every file below a directory, as a witness of the kind `dir` has them. */
+function checkpointsIn(path: string): readonly Checkpoint[] {
+  try {
+    if (!statSync(path).isDirectory()) return [readCheckpoint(readFileSync(path, 'utf8'))];
+    return readdirSync(path, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.checkpoint'))
+      .map((name) => readCheckpoint(readFileSync(join(path, name), 'utf8')));
+  } catch (cause) {
+    throw new SluiceError('input_invalid', {
+      message: `${path} holds no checkpoint that can be read (${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}).`,
+      at: { file: path },
+      cause,
+    });
   }
 }
 
@@ -109,9 +130,9 @@ function describe(report: VerifyReport, keyed: boolean, columns: number): string
     out.push(`${what}\n`);
     if (!keyed && report.origins.some((o) => o.head === 'unchecked'))
       out.push('The heads are signed, but no key was given to check them with (--key).\n');
-    if (report.anchors === 0 && report.origins.length > 0)
+    if (report.anchors + report.checkpoints === 0 && report.origins.length > 0)
       out.push(
-        'No anchor was given: a journal that was put back to an earlier state would look the same (--anchor, --expect-head).\n',
+        'No anchor was given: a journal that was put back to an earlier state would look the same (--anchor, --checkpoint, --expect-head).\n',
       );
     return out.join('');
   }

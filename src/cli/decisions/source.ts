@@ -13,6 +13,7 @@ import { type DecisionQuery, pseudonymous, type QueryInterface } from '../../dec
 import { scanQuery } from '../../decision-log/index/scan.ts';
 import { generatedKey, keyBytes, readSecret } from '../../decision-log/secret.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
+import type { SigningConfig } from '../../signing/section.ts';
 import type { Io } from '../io.ts';
 
 export interface SourceOptions {
@@ -36,6 +37,7 @@ export const withSource = (command: Command): Command =>
 export interface Place {
   readonly dir: string;
   readonly config: DecisionLogInput;
+  readonly signing: SigningConfig;
   readonly baseDir: string;
 }
 
@@ -53,7 +55,8 @@ export async function place(options: SourceOptions, io: Io): Promise<Place> {
   const baseDir = loaded?.directory ?? io.cwd;
   const dir =
     options.journal !== undefined ? resolve(io.cwd, options.journal) : settings(config, baseDir).dir;
-  return { dir, config, baseDir };
+  const signing = loaded?.config.signing ?? { file: resolve(baseDir, 'data/signing.jwk'), retired: [] };
+  return { dir, config, signing, baseDir };
 }
 
 /** The key of the heads, from the command line or the configuration. */

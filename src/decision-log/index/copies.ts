@@ -4,6 +4,8 @@ import { type ErrorCode, SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Decision } from './decision.ts';
 import type { DecisionPage, QueryInterface } from './query.ts';
+import type { NoteSigner } from '../../model/signing.ts';
+import type { KeptLog } from '../tree/keep.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 
 /** A message that expects a result; `#request` adds the id. */
@@ -18,9 +20,16 @@ export interface StoreStatus {
   readonly detail?: string;
 }
 
+export interface LogStatus extends KeptLog {
+  /** why the last pass signed nothing */
+  readonly problem: string | null;
+}
+
 export class Copies implements QueryInterface {
   readonly #settings: WorkerSettings;
   readonly #logger: Logger;
+  readonly #signer: NoteSigner | null;
+  #log: LogStatus | null = null;
   readonly #stores = new Map<string, StoreStatus>();
   readonly #requests = new Map<number, { resolve(value: unknown): void; reject(e: Error): void }>();
   #worker: Worker | null = null;
@@ -28,10 +37,11 @@ export class Copies implements QueryInterface {
   #isNotified = false;
   #closed = false;
 
-  constructor(settings: WorkerSettings, logger: Logger) {
+  constructor(settings: WorkerSettings, logger: Logger, signer: NoteSigner | null) {
     this.#settings = settings;
     this.#logger = logger;
-    if (settings.index !== null || settings.sinks.length > 0) this.#start();
+    this.#signer = signer;
+    if (settings.index !== null || settings.sinks.length > 0 || settings.checkpoints !== null) this.#start();
   }
 
   /** Without an index or a sink the thread starts at the first query. */
@@ -78,12 +88,56 @@ export class Copies implements QueryInterface {
         this.#stores.set(message.store, { ok: false, seq: before?.seq ?? 0, detail: message.message });
         return;
       }
+      case 'sign':
+        void this.#sign(message.id, message.text);
+        return;
+      case 'checkpoint':
+        this.#kept(message.log, null);
+        return;
+      case 'checkpoint failed':
+        this.#kept({ size: this.#log?.size ?? 0, witnesses: this.#log?.witnesses ?? [] }, message.message);
+        return;
       case 'result':
         this.#settle(message.id)?.resolve(message.value);
         return;
       case 'error':
         this.#settle(message.id)?.reject(new SluiceError(message.code as ErrorCode, message.message));
     }
+  }
+
+  async #sign(id: number, text: string): Promise<void> {
+    let signature: Uint8Array | null = null;
+    try {
+      signature = await this.#signer!.sign(text);
+    } catch (e) {
+      this.#logger.error({ err: e }, 'a checkpoint cannot be signed');
+    }
+    this.#send({ type: 'signed', id, signature });
+  }
+
+  /** Says once what fails, and once that it works again. */
+  #kept(log: KeptLog, problem: string | null): void {
+    const before = this.#log;
+    this.#log = { ...log, problem };
+    if (problem !== null && problem !== before?.problem)
+      this.#logger.error({ detail: problem }, 'no checkpoint of the decision log is signed');
+    else if (problem === null && before !== null && before.problem !== null)
+      this.#logger.info({ size: log.size }, 'checkpoints of the decision log are signed again');
+    for (const witness of log.witnesses) {
+      const known = before?.witnesses.find(({ name }) => name === witness.name)?.problem ?? null;
+      if (witness.problem !== null && witness.problem !== known)
+        this.#logger.error(
+          { witness: witness.name, detail: witness.problem },
+          'a witness has not taken a checkpoint',
+        );
+      else if (witness.problem === null && known !== null)
+        this.#logger.info({ witness: witness.name }, 'a witness takes checkpoints again');
+    }
+  }
+
+  /** null: none was made yet, or none are configured */
+  get log(): LogStatus | null {
+    return this.#log;
   }
 
   #settle(id: number) {

@@ -1,4 +1,7 @@
 /** Messages between the main thread and the copy worker. */
+import type { KeyObject } from 'node:crypto';
+import type { WitnessConfig } from '../section.ts';
+import type { KeptLog } from '../tree/keep.ts';
 import type { DecisionQuery } from './query.ts';
 
 export interface WorkerSettings {
@@ -10,19 +13,34 @@ export interface WorkerSettings {
     | { readonly postgres: string; readonly schema?: string }
     | null;
   readonly sinks: readonly ({ readonly file: string } | { readonly stdout: true })[];
+  readonly checkpoints: CheckpointSettings | null;
   /** milliseconds between passes over the journal if no commit is reported */
   readonly interval: number;
+}
+
+export interface CheckpointSettings {
+  readonly name: string;
+  /** milliseconds */
+  readonly every: number;
+  readonly witnesses: readonly WitnessConfig[];
+  /** of the key that signs; the private key stays in the main thread */
+  readonly publicKey: KeyObject;
 }
 
 export type ToWorker =
   | { readonly type: 'committed' }
   | { readonly type: 'query'; readonly id: number; readonly query: DecisionQuery }
   | { readonly type: 'get'; readonly id: number; readonly decisionId: string }
+  /** null: it could not be signed */
+  | { readonly type: 'signed'; readonly id: number; readonly signature: Uint8Array | null }
   /** copy the remaining records, then stop */
   | { readonly type: 'close' };
 
 export type FromWorker =
   | { readonly type: 'copied'; readonly store: string; readonly seq: number; readonly lag: number }
   | { readonly type: 'failed'; readonly store: string; readonly message: string }
+  | { readonly type: 'sign'; readonly id: number; readonly text: string }
+  | { readonly type: 'checkpoint'; readonly log: KeptLog }
+  | { readonly type: 'checkpoint failed'; readonly message: string }
   | { readonly type: 'result'; readonly id: number; readonly value: unknown }
   | { readonly type: 'error'; readonly id: number; readonly code: string; readonly message: string };

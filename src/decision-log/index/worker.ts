@@ -6,13 +6,14 @@ import '../../json-parse.ts';
 import { parentPort, workerData } from 'node:worker_threads';
 import { isSluiceError } from '../../errors.ts';
 import type { QueryInterface } from './query.ts';
-import { lockPath } from '../journal/directory.ts';
+import { listOrigins, lockPath as journalLock } from '../journal/directory.ts';
 import { isHeld } from '../journal/lock.ts';
 import { scanQuery } from './scan.ts';
 import { fileSink, stdoutSink } from '../sinks/sinks.ts';
 import { feed } from './feeder.ts';
 import { openPostgresIndex } from './postgres.ts';
-import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
+import { createLogKeeper } from '../tree/keep.ts';
+import type { CheckpointSettings, FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { openSqliteIndex } from './sqlite.ts';
 import type { IndexStore, Store } from './store.ts';
 
@@ -45,7 +46,7 @@ function ownAndLeftOver(): () => (origin: string) => boolean {
   return () => {
     if (performance.now() < next) return isOwn;
     next = performance.now() + settings.interval;
-    return (origin) => isOwn(origin) || !isHeld(lockPath(settings.dir, origin));
+    return (origin) => isOwn(origin) || !isHeld(journalLock(settings.dir, origin));
   };
 }
 
@@ -54,6 +55,50 @@ async function openIndex(): Promise<IndexStore | null> {
   return 'sqlite' in settings.index
     ? openSqliteIndex(settings.index.sqlite)
     : openPostgresIndex(settings.index.postgres, settings.index.schema);
+}
+
+/** Signs in the main thread, which has the key. */
+const signings = new Map<number, (signature: Uint8Array | null) => void>();
+let nextSigning = 1;
+const sign = (text: string): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const id = nextSigning++;
+    signings.set(id, (signature) =>
+      signature === null ? reject(new Error('the key cannot sign')) : resolve(Buffer.from(signature)),
+    );
+    send({ type: 'sign', id, text });
+  });
+
+/** Signs checkpoints until `close`, and a last one then, since the sidecar may not come back. */
+async function keepLog({ every, name, publicKey, witnesses }: CheckpointSettings): Promise<void> {
+  const { dir, origin } = settings;
+  const pass = createLogKeeper(
+    { dir, name, signer: { publicKey: () => publicKey, sign } },
+    witnesses,
+    () => new Date(),
+  );
+  for (;;) {
+    const isLast = closing.signal.aborted;
+    try {
+      const log = await pass(origin!);
+      // The chains of commands and of processes that have ended have nobody else.
+      for (const other of await listOrigins(dir))
+        if (other.origin !== origin && !isHeld(journalLock(dir, other.origin))) await pass(other.origin);
+      if (log !== null) send({ type: 'checkpoint', log });
+    } catch (e) {
+      send({ type: 'checkpoint failed', message: isSluiceError(e) ? e.message : (e as Error).name });
+    }
+    if (isLast) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, every);
+      const end = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (closing.signal.aborted) end();
+      else closing.signal.addEventListener('abort', end, { once: true });
+    });
+  }
 }
 
 /** Feeds a store until `close`. After a failure it retries with exponential backoff. */
@@ -112,6 +157,9 @@ function keepFeeding(store: Store, wanted: () => (origin: string) => boolean) {
   };
 }
 
+const keeping =
+  settings.checkpoints === null || settings.origin === null ? null : keepLog(settings.checkpoints);
+
 port.on('message', (message: ToWorker) => {
   switch (message.type) {
     case 'committed':
@@ -121,6 +169,10 @@ port.on('message', (message: ToWorker) => {
       return respond(message.id, () => source.query(message.query));
     case 'get':
       return respond(message.id, () => source.get(message.decisionId));
+    case 'signed':
+      signings.get(message.id)?.(message.signature);
+      signings.delete(message.id);
+      return;
     case 'close':
       void close();
   }
@@ -142,7 +194,7 @@ function respond(id: number, work: () => Promise<unknown>): void {
 async function close(): Promise<void> {
   closing.abort();
   for (const loop of loops) loop.wake();
-  await Promise.all(loops.map((loop) => loop.done));
+  await Promise.all([...loops.map((loop) => loop.done), keeping]);
   await Promise.all(
     [...loops.map((loop) => loop.store), ...(index !== null && loops.length === 0 ? [index] : [])].map((s) =>
       s.close(),

@@ -18,7 +18,7 @@ import {
   fieldsDocument,
   fieldsWith,
 } from './compact.ts';
-import { commitmentOf, hashOf, refOf } from './line.ts';
+import { commitmentOf, hashOf, SHORT_REF } from './line.ts';
 
 export function completeLine({ hash, ...record }: DecisionRecord, proof: RecordProof): string {
   return `${canonical({ ...record, proof }).slice(0, -1)},"hash":"${hash}"}`;
@@ -49,24 +49,32 @@ export function readCopy(line: string): DecisionRecord | null {
     const { hash, proof, ...record } = JSON.parse(line) as DecisionRecord & { readonly proof: RecordProof };
     if (completeLine({ hash, ...record }, proof) !== line) return null;
     const { origin, seq, prev_hash, ...draft } = record;
-    const payload = compact(draft as DecisionRecordDraft, new Recomputed(proof));
     const header = { after: proof.after ?? null, document: null, origin, prev: prev_hash, seq };
-    return hashOf(header, commitmentOf(payload, proof.salt)) === hash ? { ...record, hash } : null;
+    const isSealed = (digits: number): boolean => {
+      const payload = compact(draft as DecisionRecordDraft, new Recomputed(proof, digits));
+      return hashOf(header, commitmentOf(payload, proof.salt)) === hash;
+    };
+    return isSealed(REF) || isSealed(SHORT_REF) ? { ...record, hash } : null;
   } catch {
     return null;
   }
 }
 
+/** digits of a reference */
+const REF = 64;
+
 /** The references of shared documents with known salts. */
 class Recomputed implements Documents {
   readonly #salts: Map<string, string[]>;
+  readonly #digits: number;
 
-  constructor({ shared }: RecordProof) {
+  constructor({ shared }: RecordProof, digits: number) {
+    this.#digits = digits;
     this.#salts = new Map(Object.entries(shared).map(([kind, salts]) => [kind, [...salts]]));
   }
 
   #ref(kind: DocumentKind, document: object): string {
-    return refOf(commitmentOf(document, this.#salts.get(kind)?.shift() ?? ''));
+    return commitmentOf(document, this.#salts.get(kind)?.shift() ?? '').slice(0, this.#digits);
   }
 
   access = (document: object): string => this.#ref('access', document);

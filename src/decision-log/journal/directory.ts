@@ -10,6 +10,7 @@
  *                                        acknowledged
  *   sinks/<sink>.<origin>.json     the sink's position in the origin's chain (sinks/position.ts)
  *   sinks/<sink>.lock              held by the process that writes to the sink
+ *   tlog/<origin>/checkpoint, tile/…  the log of the chain (tree/tiles.ts), and tlog/<origin>.lock, held by the process that writes it
  *   data-subject.key               the generated key of the data-subject HMACs, mode 0600
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';

@@ -12,7 +12,8 @@
  *   p  of a record: hash of the record before it; of a shared document: hash of the line before it
  *   a  of a record: hash of the last of the shared documents that were written for it, directly before it
  *
- * A reference to a shared document is the first 16 digits of its commitment, which the salt makes impossible to guess.
+ * A reference to a shared document is its commitment, which the salt makes impossible to guess. Earlier versions wrote its first 16 digits
+ * (`SHORT_REF`): two documents with the same ones can be made in minutes, so such a reference does not say which of them was meant.
  */
 import { hash, randomFillSync } from 'node:crypto';
 import { canonical } from './canonical.ts';
@@ -45,8 +46,8 @@ export const commitmentOf = (payload: unknown, salt: string): string =>
 export const hashOf = (header: Header, commitment: string): string =>
   hash('sha256', `${before(header)}${commitment}${behind(header)}}`, 'hex');
 
-export const REF_DIGITS = 16;
-export const refOf = (commitment: string): string => commitment.slice(0, REF_DIGITS);
+/** digits of a reference in lines of earlier versions */
+export const SHORT_REF = 16;
 
 export interface Written {
   readonly commitment: string;
@@ -143,8 +144,15 @@ export interface Parsed extends Header {
 
 export type LineFault = 'line_malformed' | 'hash_mismatch' | 'not_canonical';
 
-/** null: not a line of version 2. `bytes` is modified and restored, so it must not be shared. */
-export function parse(bytes: Buffer): Parsed | LineFault | null {
+export interface LineHead extends Header {
+  readonly commitment: string;
+  readonly hash: string;
+  /** where the value of `payload` begins; null: payload and salt were removed */
+  readonly payloadAt: number | null;
+}
+
+/** What stands before the payload, which is not read. null: not a line of version 2 */
+export function parseHead(bytes: Buffer): LineHead | LineFault | null {
   const head = bytes.toString('latin1', 0, LONGEST_HEAD);
   const m = LINE.exec(head);
   if (m === null) return BEGIN.test(head) ? 'line_malformed' : null;
@@ -160,20 +168,28 @@ export function parse(bytes: Buffer): Parsed | LineFault | null {
   if (!Number.isSafeInteger(header.seq) || (header.after !== null && header.document !== null))
     return 'line_malformed';
   if (hashOf(header, commitment) !== digest) return 'hash_mismatch';
-  if (m[8] === undefined) return { ...header, commitment, hash: digest, payload: null, salt: '' };
-  const body = m[0].length - PAYLOAD.length;
+  return { ...header, commitment, hash: digest, payloadAt: m[8] === undefined ? null : m[0].length };
+}
+
+/** null: not a line of version 2. `bytes` is modified and restored, so it must not be shared. */
+export function parse(bytes: Buffer): Parsed | LineFault | null {
+  const head = parseHead(bytes);
+  if (head === null || typeof head === 'string') return head;
+  const { payloadAt, ...header } = head;
+  if (payloadAt === null) return { ...header, payload: null, salt: '' };
+  const body = payloadAt - PAYLOAD.length;
   const salt = SALTED.exec(bytes.toString('latin1', Math.max(0, bytes.length - SALTED_BYTES)))?.[1];
   if (salt === undefined) return 'hash_mismatch';
   bytes[body] = 0x7b;
-  const isCommitted = hash('sha256', bytes.subarray(body), 'hex') === commitment;
+  const isCommitted = hash('sha256', bytes.subarray(body), 'hex') === head.commitment;
   bytes[body] = COMMA;
   if (!isCommitted) return 'hash_mismatch';
-  const text = bytes.toString('utf8', m[0].length, bytes.length - SALTED_BYTES);
+  const text = bytes.toString('utf8', payloadAt, bytes.length - SALTED_BYTES);
   try {
     const payload: unknown = JSON.parse(text);
     if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return 'line_malformed';
     if (canonical(payload) !== text) return 'not_canonical';
-    return { ...header, commitment, hash: digest, payload, salt };
+    return { ...header, payload, salt };
   } catch {
     return 'not_canonical';
   }

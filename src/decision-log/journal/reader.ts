@@ -7,7 +7,7 @@ import { type ChainLink, inspect, type LineFault } from './chain.ts';
 import { completeLine } from './copy.ts';
 import type { DocumentKind, Payload } from './compact.ts';
 import { expand } from './expand.ts';
-import { isShared, type Parsed, refOf } from './line.ts';
+import { isShared, type Parsed, SHORT_REF } from './line.ts';
 import { readLines } from './lines.ts';
 
 export type Read =
@@ -55,11 +55,15 @@ class Missing extends Error {}
 class Removed extends Error {}
 
 export class SegmentReader {
+  /** by commitment */
   #shared = new Map<string, Shared>();
+  /** by what earlier versions refer to them with */
+  #short = new Map<string, Shared>();
 
   /** Forgets the shared documents: another segment begins. */
   begin(): void {
     this.#shared = new Map();
+    this.#short = new Map();
   }
 
   /** number of shared documents read */
@@ -81,10 +85,13 @@ export class SegmentReader {
       return { what: 'record', link, record: inspected.record, line: () => bytes.toString() };
     const { parsed } = inspected;
     if (link.document !== null) {
-      const ref = refOf(parsed.commitment);
+      const ref = parsed.commitment;
+      const short = ref.slice(0, SHORT_REF);
       const isNew = !this.#shared.has(ref);
       const document = parsed.payload as Shared['document'];
-      if (isNew) this.#shared.set(ref, { kind: link.document, document, salt: parsed.salt });
+      const shared = { kind: link.document, document, salt: parsed.salt };
+      if (isNew) this.#shared.set(ref, shared);
+      if (!this.#short.has(short)) this.#short.set(short, shared);
       return { what: 'document', link, ref, isNew, isCut: document === null };
     }
     return parsed.payload === null ? { what: 'removed', link, isCut: true } : this.#record(link, parsed);
@@ -95,7 +102,7 @@ export class SegmentReader {
     const salts: { [kind in DocumentKind]?: string[] } = {};
     try {
       const draft = expand(own, (kind, ref) => {
-        const found = typeof ref === 'string' ? this.#shared.get(ref) : undefined;
+        const found = typeof ref === 'string' ? (this.#shared.get(ref) ?? this.#short.get(ref)) : undefined;
         if (found === undefined || found.kind !== kind)
           throw new Missing(`the shared document ${String(ref)} (${kind}) is not in this segment`);
         if (found.document === null) throw new Removed();

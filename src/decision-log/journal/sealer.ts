@@ -14,7 +14,7 @@ import {
   fieldsDocument,
   fieldsWith,
 } from './compact.ts';
-import { newSalt, refOf, type Written, write } from './line.ts';
+import { newSalt, type Written, write } from './line.ts';
 import { type LineBuffer, singleLine } from './pages.ts';
 import type { KnownDocument } from './reader.ts';
 import { isConstant } from './serialize.ts';
@@ -51,7 +51,6 @@ const NEAR = 16;
 
 /** Documents of one segment. */
 class Table {
-  readonly refs = new Set<string>();
   readonly byText = new Map<string, Entry>();
   readonly near = new Map<string, Entry[]>();
   readonly subjects = new WeakMap<object, Entry>();
@@ -90,7 +89,6 @@ export class Sealer implements Documents {
 
   /** Adds a document that the segment has already. */
   restore({ kind, ref, document }: KnownDocument): void {
-    this.#table.refs.add(ref);
     if (document === null) return;
     const text = canonical(document);
     const entry = { ref, size: Buffer.byteLength(text), document };
@@ -237,13 +235,11 @@ export class Sealer implements Documents {
     let entry = table.byText.get(key);
     if (entry === undefined) {
       entry = this.#write(kind, document, text);
-      const { ref, size } = entry;
+      const { size } = entry;
       table.byText.set(key, entry);
-      table.refs.add(ref);
       this.#documentBytes += size;
       this.#added.push(() => {
         table.byText.delete(key);
-        table.refs.delete(ref);
         this.#documentBytes -= size;
       });
     }
@@ -263,16 +259,11 @@ export class Sealer implements Documents {
   #write(kind: DocumentKind, document: object, text: string): Entry {
     const { origin, seq, prev_hash } = this.#link;
     const header = { after: null, document: kind, origin, prev: this.#after ?? prev_hash, seq };
-    for (;;) {
-      const written = write(this.#lines, this.#end, header, document, newSalt(), this.#fast);
-      if (written === null) throw UNSUPPORTED;
-      const ref = refOf(written.commitment);
-      // Another salt gives another reference.
-      if (this.#table.refs.has(ref)) continue;
-      this.#after = written.hash;
-      this.#end = written.end;
-      return { ref, size: written.size, document: JSON.parse(text) as object };
-    }
+    const written = write(this.#lines, this.#end, header, document, newSalt(), this.#fast);
+    if (written === null) throw UNSUPPORTED;
+    this.#after = written.hash;
+    this.#end = written.end;
+    return { ref: written.commitment, size: written.size, document: JSON.parse(text) as object };
   }
 }
 

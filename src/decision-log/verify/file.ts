@@ -127,7 +127,11 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
       const after = pending.get(origin)?.hash ?? null;
       if (link.document !== null) {
         if (read.what === 'document' && !read.isNew)
-          say('record_repeated', `The shared document ${read.ref} is in this file more than once.`, at);
+          say(
+            'record_repeated',
+            `The shared document ${read.ref.slice(0, 16)} is in this file more than once.`,
+            at,
+          );
         else if (!isLinked({ seq, prev: before, after }, link))
           say('prev_hash_mismatch', 'This shared document does not follow the line before it.', at);
         pending.set(origin, { hash, seq, line: number });

@@ -20,6 +20,7 @@ export type ProblemKind =
   | 'head_signature_wrong'
   | 'origin_missing'
   | 'anchor_mismatch'
+  | 'checkpoint_mismatch'
   | 'file_unreadable'
   | 'archive_unreadable';
 
@@ -68,6 +69,8 @@ export interface VerifyReport {
   readonly problems_total: number;
   /** number of given anchors; without one a journal cannot be distinguished from an older copy */
   readonly anchors: number;
+  /** number of given checkpoints */
+  readonly checkpoints: number;
 }
 
 /** Consecutive lines of a chain without their payload. */

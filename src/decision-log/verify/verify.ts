@@ -23,6 +23,8 @@ import { isHeld } from '../journal/lock.ts';
 import { isShared } from '../journal/line.ts';
 import { isCut, type Read, SegmentReader } from '../journal/reader.ts';
 import { type OriginReport, type ProblemKind, Problems, type VerifyReport } from './problems.ts';
+import type { Checkpoint } from '../tree/checkpoint.ts';
+import { TreeCheck } from './tree.ts';
 import { type PeerHeads, checkPeerHeads, collectPeerHeads } from './peer-heads.ts';
 
 export interface VerifyOptions {
@@ -30,6 +32,8 @@ export interface VerifyOptions {
   /** `decision_log.journal.key`; without it a signature is not checked, and the report says so */
   readonly key: Buffer | null;
   readonly anchors?: readonly Anchor[];
+  /** checkpoints that are kept elsewhere: signed notes, whose signatures the caller has checked if it has the keys */
+  readonly checkpoints?: readonly Checkpoint[];
   progress?(bytes: number, total: number): void;
 }
 
@@ -64,6 +68,7 @@ async function verifyListed(options: VerifyOptions, origins: readonly OriginFile
     reports.push(await chain.run());
   }
   await checkPeerHeads(peers, anchors, reports, origins, problems);
+  reportOrphans(options.checkpoints ?? [], origins, problems);
   return {
     ok: problems.total === 0,
     records: reports.reduce((n, o) => n + o.records, 0),
@@ -71,8 +76,30 @@ async function verifyListed(options: VerifyOptions, origins: readonly OriginFile
     problems: problems.kept,
     problems_total: problems.total,
     anchors: options.anchors?.length ?? 0,
+    checkpoints: options.checkpoints?.length ?? 0,
   };
 }
+
+/** A checkpoint of a chain that is not here at all. */
+function reportOrphans(
+  checkpoints: readonly Checkpoint[],
+  origins: readonly OriginFiles[],
+  problems: Problems,
+): void {
+  for (const { log, size } of checkpoints)
+    if (!origins.some(({ origin }) => isLogOf(log, origin)))
+      problems.add({
+        what: 'origin_missing',
+        message: `The log ${printable(log)} has ${size} records according to a checkpoint, but the journal holds no part of it.`,
+        origin: '',
+        file: null,
+        line: null,
+        seq: null,
+        decision_id: null,
+      });
+}
+
+const isLogOf = (log: string, origin: string): boolean => log === origin || log.endsWith(`/${origin}`);
 
 /** Anchors in the journal's own directory. If a key is given they must be signed with it. */
 function archivedIn({ dir, key }: VerifyOptions, problems: Problems): readonly Anchor[] {
@@ -112,6 +139,7 @@ class ChainCheck {
   #until: string | null = null;
   #archived = 0;
   #hashAtHead: string | null = null;
+  readonly #tree: TreeCheck;
   #head: HeadState | null = null;
 
   constructor(
@@ -126,6 +154,12 @@ class ChainCheck {
     this.#problems = problems;
     this.#peers = peers;
     this.#progress = progress;
+    this.#tree = new TreeCheck(
+      options.dir,
+      files.origin,
+      (options.checkpoints ?? []).filter(({ log }) => isLogOf(log, files.origin)),
+      (what, message, seq) => this.#report(what, message, null, null, seq),
+    );
     this.#anchors = new Map(
       (options.anchors ?? []).filter((a) => a.origin === files.origin).map((a) => [a.seq, a]),
     );
@@ -152,6 +186,7 @@ class ChainCheck {
       }
     }
     const signed = this.#checkHead();
+    this.#tree.end();
     const last = this.#next.seq - 1;
     const headSeq = this.#head?.latest?.head.seq ?? last;
     return {
@@ -207,6 +242,7 @@ class ChainCheck {
     if (this.#first === 0 && archived?.archived === true) {
       this.#next = { seq: first, prev: archived.hash, after: null };
       this.#archived = first - 1;
+      this.#tree.skip(first - 1, archived.hash);
       return;
     }
     if (first > seq) {
@@ -257,7 +293,10 @@ class ChainCheck {
     if (link.origin !== this.#files.origin)
       say('origin_mismatch', `This record belongs to the chain ${printable(link.origin)}.`);
     else if (read.what === 'document' && !read.isNew)
-      say('record_repeated', `The shared document ${read.ref} is in this segment more than once.`);
+      say(
+        'record_repeated',
+        `The shared document ${read.ref.slice(0, 16)} is in this segment more than once.`,
+      );
     else if (link.seq < seq)
       say('record_repeated', `Found record ${link.seq} instead of ${seq}: repeated or out of order.`);
     else if (link.seq > seq)
@@ -290,6 +329,7 @@ class ChainCheck {
     if (this.#first === 0) this.#first = link.seq;
     this.#records++;
     this.#hash = link.hash;
+    this.#tree.append(link.seq, link.hash);
     if (link.seq === this.#head?.latest?.head.seq) this.#hashAtHead = link.hash;
     const anchor = this.#anchors.get(link.seq);
     if (anchor !== undefined && anchor.hash !== link.hash)

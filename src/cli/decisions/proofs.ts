@@ -1,0 +1,192 @@
+/** `sluice decisions checkpoint`, `prove` and `verify-proof`: signed statements about the log that others can check without it. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
+import { SingleBar } from 'cli-progress';
+import { listOrigins } from '../../decision-log/journal/directory.ts';
+import { createLogKeeper } from '../../decision-log/tree/keep.ts';
+import { type Grown, grow, logName, publishedCheckpoint } from '../../decision-log/tree/log.ts';
+import { type NoteKey, readKey, SIGNS, spellKey } from '../../decision-log/tree/note.ts';
+import { checkProof, proofOf } from '../../decision-log/tree/proof-file.ts';
+import { merge } from '../../decision-log/index/decision.ts';
+import { SluiceError } from '../../errors.ts';
+import { silentLogger } from '../../observability/logger.ts';
+import { createSigning } from '../../signing/index.ts';
+import { colourful, type Io, printJson } from '../io.ts';
+import { contentOf, holding } from '../signed.ts';
+import { counted, moment } from '../text.ts';
+import { describeDecision } from './show.ts';
+import { type Place, place, source, type SourceOptions } from './source.ts';
+import { table, width } from './table.ts';
+
+const logSettings = (at: Place, io: Io) => ({
+  dir: at.dir,
+  name: at.config.checkpoints?.name ?? 'sluice',
+  signer: createSigning(at.signing, { logger: silentLogger }).notes,
+  progress: progressOf(io),
+});
+
+/** A chain of a million records takes seconds. */
+function progressOf(io: Io): (records: number, total: number) => void {
+  if (!io.stderr.isTTY) return () => undefined;
+  const bar = new SingleBar({
+    format: 'hashing {bar} {value} of {total} records, {eta_formatted}',
+    stream: io.stderr,
+    hideCursor: true,
+    clearOnComplete: true,
+    stopOnComplete: true,
+  });
+  let isBegun = false;
+  return (records, total) => {
+    if (!isBegun) bar.start(total, 0);
+    isBegun = true;
+    bar.update(records);
+  };
+}
+
+export async function checkpoint(options: SourceOptions, io: Io): Promise<void> {
+  const at = await place(options, io);
+  const settings = logSettings(at, io);
+  const pass = createLogKeeper(settings, at.config.checkpoints?.witnesses ?? [], () => new Date());
+  const rows: { log: string; size: number; root: string; key: string; witnesses: object[] }[] = [];
+  for (const { origin } of await listOrigins(at.dir)) {
+    const kept = await pass(origin);
+    const published = publishedCheckpoint(at.dir, origin);
+    if (published === null) continue;
+    const { log, size, root } = published.checkpoint;
+    const key = spellKey({ name: log, type: SIGNS, key: settings.signer.publicKey() });
+    rows.push({ log, size, root: root.toString('base64'), key, witnesses: [...(kept?.witnesses ?? [])] });
+    for (const { problem } of kept?.witnesses ?? [])
+      if (problem !== null) {
+        io.exitCode = 1;
+        io.stderr.write(`sluice: ${problem}\n`);
+      }
+  }
+  if (options.json) for (const row of rows) io.stdout.write(`${JSON.stringify(row)}\n`);
+  else if (rows.length === 0) io.stdout.write('There are no decision records here.\n');
+  else
+    io.stdout.write(
+      table(
+        ['log', 'records', 'root'],
+        rows.map((r) => [r.log, String(r.size), r.root]),
+        width(io),
+      ) + rows.map((r) => `key of ${r.log}: ${r.key}\n`).join(''),
+    );
+}
+
+export interface ProveOptions extends SourceOptions {
+  readonly out?: string;
+}
+
+export async function proveDecision(id: string, options: ProveOptions, io: Io): Promise<void> {
+  const at = await place(options, io);
+  const log = await source(at, io);
+  const decision = await log.get(id).finally(() => log.close());
+  if (decision === null) {
+    io.stderr.write('sluice: no decision has this id in this log [record_not_found]\n');
+    io.exitCode = 1;
+    return;
+  }
+  for (const { origin, seq } of decision.chain) await covered(origin, seq, logSettings(at, io));
+  const file = `${JSON.stringify(await proofOf(at.dir, id, decision.chain), null, 2)}\n`;
+  if (options.out === undefined) {
+    io.stdout.write(file);
+    return;
+  }
+  const path = resolve(io.cwd, options.out);
+  try {
+    writeFileSync(path, file, { flag: 'wx' });
+  } catch (cause) {
+    throw new SluiceError('usage_invalid', {
+      message: `${options.out} cannot be written (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}). Name a new file.`,
+      cause,
+    });
+  }
+  const what = counted(decision.chain.length, 'record');
+  io.stderr.write(
+    `${options.out}: ${what}, with the checkpoint of ${logName(logSettings(at, io).name, decision.chain[0]!.origin)}\n`,
+  );
+}
+
+/** Signs a checkpoint if none covers the record. */
+async function covered(origin: string, seq: number, settings: Parameters<typeof grow>[1]): Promise<void> {
+  const until = performance.now() + 30_000;
+  for (;;) {
+    if ((publishedCheckpoint(settings.dir, origin)?.checkpoint.size ?? 0) >= seq) return;
+    const grown: Grown | null = await grow(origin, settings);
+    if (grown !== null || performance.now() > until) return;
+    // The sidecar is signing one.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+export interface VerifyProofOptions {
+  readonly key?: readonly string[];
+  readonly witness?: readonly string[];
+  readonly json?: boolean;
+}
+
+/** A key as NAME+ID+BASE64, or a file with such lines or with a JWK Set, whose keys may sign for every log. */
+function keysIn(text: string, io: Io): (log: string) => readonly NoteKey[] {
+  if (/^\S+\+[0-9a-f]{8}\+\S+$/.test(text)) {
+    const key = readKey(text);
+    return (log) => (key.name === log ? [key] : []);
+  }
+  let content: string;
+  try {
+    content = readFileSync(resolve(io.cwd, text), 'utf8').trim();
+  } catch (cause) {
+    throw new SluiceError('usage_invalid', {
+      message: `--key ${text}: neither a key (NAME+ID+BASE64) nor a file that can be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
+      cause,
+    });
+  }
+  if (!content.startsWith('{')) {
+    const keys = content
+      .split(/\r?\n/)
+      .filter((line) => line.trim() !== '')
+      .map(readKey);
+    return (log) => keys.filter(({ name }) => name === log);
+  }
+  try {
+    const { keys } = JSON.parse(content) as { readonly keys: readonly JsonWebKey[] };
+    const all = keys
+      .filter((jwk) => jwk.crv === 'Ed25519')
+      .map((jwk) => createPublicKey({ key: jwk as { kty: string }, format: 'jwk' }));
+    return (log) => all.map((key) => ({ name: log, type: SIGNS, key }));
+  } catch (cause) {
+    throw new SluiceError('input_invalid', { message: `--key ${text}: it holds no JWK Set.`, cause });
+  }
+}
+
+export async function verifyProof(file: string, options: VerifyProofOptions, io: Io): Promise<void> {
+  if (options.key === undefined)
+    throw new SluiceError(
+      'usage_invalid',
+      'Name the key that must have signed: --key KEY or --key FILE (NAME+ID+BASE64 as `decisions checkpoint` prints it, or a JWK Set). Take it from its owner, never from the proof.',
+    );
+  const sources = options.key.map((text) => keysIn(text, io));
+  const witnesses = (options.witness ?? []).map(readKey);
+  const text = await contentOf(file, io);
+  await holding('proof', options, io, async () => {
+    const checked = checkProof(text, (log) => sources.flatMap((of) => of(log)), witnesses);
+    const decision = merge(checked.records.map(({ record }) => record));
+    const statements = checked.records.map(({ checkpoint, signatures }) => ({
+      log: checkpoint.log,
+      size: checkpoint.size,
+      root: checkpoint.root.toString('base64'),
+      signatures,
+    }));
+    if (options.json) return printJson({ holds: true, decision, checkpoints: statements }, io);
+    io.stdout.write(describeDecision(decision, [], width(io), colourful(io)));
+    for (const [i, { log, size, signatures }] of statements.entries()) {
+      const cosigned = signatures
+        .filter(({ time }) => time !== null)
+        .map(({ name, time }) => `, cosigned by ${name} at ${moment(time! * 1000)}`);
+      const { seq } = checked.records[i]!.record;
+      io.stdout.write(`The proof holds: record ${seq} of ${size} in ${log}${cosigned.join('')}.\n`);
+    }
+    if (!decision.complete)
+      io.stdout.write('It has no last part: the answer was broken off, or the file leaves records out.\n');
+  });
+}
