@@ -39,6 +39,8 @@ export interface Target {
   readonly single: boolean;
   /** proofs of which the route demands one; null: it demands none */
   readonly verification: readonly VerificationMethod[] | null;
+  /** Begins what the answer will need, while others are asked. */
+  lookAhead?(snapshot: PolicySnapshot): void;
   /** Properties of the action, which may depend on the purpose. */
   properties(use: PurposeOfUse): Action['properties'];
 }
@@ -99,6 +101,7 @@ export async function authorize<T extends Target>(
     purpose: use.purpose,
     single: target.single,
   });
+  if (reserving !== null) target.lookAhead?.(snapshot);
   const reserved = reserving === null ? null : await reserving;
   if (reserved !== null) entry.reserved(reserved);
   const confirmations = isOutside(use.recipient)

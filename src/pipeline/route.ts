@@ -3,6 +3,7 @@ import type { ProxyRequest } from '../model/exchange.ts';
 import type { RouteCandidates, Selected } from '../routing/index.ts';
 import type { Target } from './authorize.ts';
 import { isForOne } from './listing.ts';
+import { lookAhead } from './look-ahead.ts';
 import type { DecisionEntry } from './record.ts';
 import type { Stages } from './stages.ts';
 
@@ -30,8 +31,9 @@ function select(
   body: Uint8Array | null,
   { method, peer }: Routable,
   entry: DecisionEntry,
-  { router, layoutOf }: Stages,
+  stages: Stages,
 ): Routed {
+  const { router, layoutOf } = stages;
   entry.requestBody = body;
   const selected = router.select(candidates, body);
   const { action, resource, route, bodyFields, queryFields } = selected;
@@ -44,6 +46,7 @@ function select(
     purpose: route.purpose,
     single: isForOne(selected, layoutOf),
     verification: route.config.verification ?? null,
+    lookAhead: (snapshot) => void lookAhead(selected, snapshot, new Date(entry.timestamp), stages),
     properties: () => ({ body_fields: bodyFields, query_fields: queryFields }),
   };
 }

@@ -1,5 +1,6 @@
 /** Quotas over a real proxy: the default policy, two sidecars that share a Redis, and a Redis that fails. */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { MIGRATIONS } from '../../src/compose/store.ts';
 import { SluiceError } from '../../src/errors.ts';
 import type { QuotaState } from '../../src/model/quota.ts';
 import type { Claim } from '../../src/quotas/counters.ts';
@@ -7,10 +8,13 @@ import { createQuotas, openQuotas } from '../../src/quotas/index.ts';
 import { createMemoryCounters } from '../../src/quotas/memory.ts';
 import { createRedisCounters } from '../../src/quotas/redis.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
-import { type Forwarder, openForwarder } from '../support/forwarder.ts';
+import { migrate } from '../../src/store/migrations.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { type Forwarder, openForwarder, schemaUrl } from '../support/forwarder.ts';
+import { freshSchema } from '../support/postgres.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { policyWith } from '../support/policy.ts';
-import { freshPrefix, REDIS } from '../support/redis.ts';
+import { freshPrefix, ownRedis, REDIS } from '../support/redis.ts';
 import { CUSTOMER_ROUTES, type Running, startSluice } from '../support/sluice.ts';
 
 let upstream: HostileUpstream;
@@ -79,6 +83,53 @@ const counted = async (running: Running, event: string): Promise<number> => {
   const { text } = await running.admin('/metrics');
   return Number(new RegExp(`sluice_quota_events_total\\{event="${event}"\\} (\\d+)`).exec(text)?.[1]);
 };
+
+test('while a reservation in Redis is under way, the consents of the data subject are looked up', async () => {
+  const { schema, drop } = await freshSchema('quota_ahead');
+  open.push({ close: drop });
+  const redis = await ownRedis();
+  open.push(redis);
+  const forwarder = await openForwarder(redis.url);
+  open.push(forwarder);
+  const database = openPostgres(schemaUrl(schema));
+  await migrate(database, [...MIGRATIONS], () => new Date());
+  await database.close();
+  const policy = await policyWith({ data: { quotas: { marketing_daily: null, ours: QUOTA } } });
+  const running = await startSluice({
+    upstream: upstream.url,
+    routes: CUSTOMER_ROUTES,
+    policy,
+    config: {
+      store: { postgres: schemaUrl(schema) },
+      consent: { store: true },
+      quotas: { redis: `redis://127.0.0.1:${forwarder.port()}` },
+      insecure: { literal_secrets: true },
+    },
+  });
+  open.push(running);
+  const lookups = async (): Promise<number> => {
+    const { text } = await running.admin('/metrics');
+    return [...text.matchAll(/sluice_consent_cache_lookups_total\{result="\w+"\} (\d+)/g)].reduce(
+      (sum, [, n]) => sum + Number(n),
+      0,
+    );
+  };
+  // The scripts are loaded, and announcements arrive.
+  expect((await get(running, '/customers')).status).toBe(200);
+  await vi.waitFor(async () =>
+    expect((await running.admin('/readyz')).text).toContain('"cached_for_at_most"'),
+  );
+  const before = await lookups();
+  forwarder.hold();
+  const answer = get(running, '/customers/C100230');
+  await vi.waitFor(async () => expect(await lookups()).toBe(before + 1), { timeout: 3_000 });
+  forwarder.release();
+  // The reservation is lost with its connection: consents alone permit nothing.
+  expect((await answer).status).toBe(503);
+  await vi.waitFor(async () => expect((await get(running, '/customers/C100230')).status).toBe(200), {
+    timeout: 10_000,
+  });
+});
 
 test('a list is cut at what is left, what was reserved and not disclosed is given back, and the record says what was used', async () => {
   const running = await start({});
