@@ -190,10 +190,10 @@ const CONFIG = `version: 1
 upstreams: { crm: { url: "http://127.0.0.1:9" } }
 identity:
   issuers:
-    - { issuer: "https://a.example", audience: s, jwks: { file: ./none.json }, algorithms: [ES256], purpose: delvery }
-    - { issuer: "https://b.example", audience: s, jwks: { file: ./private.json }, algorithms: [ES256] }
-    - { issuer: "https://c.example", audience: s, jwks: { file: ./eight.json }, algorithms: [ES256, RS256] }
-    - { issuer: "https://d.example", audience: s, jwks: { file: ./nine.json }, algorithms: [ES256] }
+    - { issuer: "https://a.example", realm: a, audience: s, jwks: { file: ./none.json }, algorithms: [ES256], purpose: delvery }
+    - { issuer: "https://b.example", realm: b, audience: s, jwks: { file: ./private.json }, algorithms: [ES256] }
+    - { issuer: "https://c.example", realm: c, audience: s, jwks: { file: ./eight.json }, algorithms: [ES256, RS256] }
+    - { issuer: "https://d.example", realm: d, audience: s, jwks: { file: ./nine.json }, algorithms: [ES256] }
   api_keys:
     - { id: k, sha256: "${'0'.repeat(64)}", expires: "2024-01-01", subject: { id: k, organization: swift_logistic, roles: [courier, courrier], purpose: delvery } }
 purpose: { default: after_sale, recipients: { swift: swift_logistics, clinic: city_clinik } }
