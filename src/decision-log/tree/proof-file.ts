@@ -126,7 +126,7 @@ export function checkProof(
   witnesses: readonly NoteKey[] = [],
 ): CheckedProof {
   const { decision_id, records } = parsed(text);
-  return {
+  const checked: CheckedProof = {
     decision_id,
     records: records.map(({ lines, tlog_proof }, i) => {
       const where = records.length > 1 ? ` (record ${i + 1} of the file)` : '';
@@ -147,6 +147,25 @@ export function checkProof(
       return { record, checkpoint, signatures };
     }),
   };
+  requireConsecutive(checked.records.map(({ record }) => record.part));
+  return checked;
+}
+
+/**
+ * Each record is proven alone, so whoever passes a proof on could leave out the part that matters, or count one twice. The last part alone may be
+ * missing: a decision can end without one.
+ */
+function requireConsecutive(parts: readonly DecisionRecord['part'][]): void {
+  const sorted = parts.toSorted((a, b) => a.number - b.number || (a.piece ?? 1) - (b.piece ?? 1));
+  let [number, piece] = [1, 1];
+  for (const part of sorted) {
+    if (part.number !== number || (part.piece ?? 1) !== piece)
+      throw invalid(
+        `its records are not the parts of one decision, each once: part ${number}${piece > 1 ? `, piece ${piece}` : ''} is expected and not part ${part.number}`,
+      );
+    [number, piece] = piece < (part.pieces ?? 1) ? [number, piece + 1] : [number + 1, 1];
+  }
+  if (piece > 1) throw invalid(`it leaves out piece ${piece} of part ${number}`);
 }
 
 function parsed(text: string): ProofFile {

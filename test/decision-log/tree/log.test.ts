@@ -235,6 +235,27 @@ describe('a proof', () => {
     );
   });
 
+  test('does not hold where a part of the decision is left out or is there twice', async () => {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir);
+    const { decision_id } = await journal.append(draft(0, { part: { number: 1, last: false } }));
+    for (const number of [2, 3])
+      await journal.append(draft(0, { decision_id, part: { number, last: number === 3 } }));
+    await journal.close();
+    const settings = settingsOf(dir);
+    await grow(journal.origin, settings);
+    const { chain } = (await scanQuery(dir).get(decision_id))!;
+    const proof = await proofOf(dir, decision_id, chain);
+    const checked = (...parts: readonly number[]) => {
+      const records = parts.map((n) => proof.records[n - 1]!);
+      return checkProof(JSON.stringify({ ...proof, records }), () => [keyOf(settings, journal.origin)]);
+    };
+    for (const parts of [[1, 2, 3], [3, 1, 2], [1, 2], [1]])
+      expect(checked(...parts).records).toHaveLength(parts.length);
+    for (const parts of [[1, 3], [2, 3], [3], [1, 2, 2, 3], [1, 1]])
+      expect(() => checked(...parts)).toThrow(expect.objectContaining({ code: 'signature_invalid' }));
+  });
+
   test('takes no document that the record does not name: its reference is the whole commitment', async () => {
     const { file, key } = await proven();
     const proof = JSON.parse(file) as { records: { lines: string[] }[] };
