@@ -2,7 +2,7 @@
  * The log of a chain: a tree over the hashes of its records, in tiles beside the journal, with a signed checkpoint. It is made from the journal
  * and holds nothing that the journal does not: a tile that is lost is made again. Only one process writes a log at a time.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../../errors.ts';
 import type { NoteSigner } from '../../model/signing.ts';
@@ -22,7 +22,7 @@ import { type Line, readLines } from '../journal/lines.ts';
 import { tryLock } from '../journal/lock.ts';
 import { type Checkpoint, readCheckpoint, signCheckpoint } from './checkpoint.ts';
 import { rootOf } from './merkle.ts';
-import { splitNote } from './note.ts';
+import { openNote, SIGNS, splitNote } from './note.ts';
 import { readTree, TileMissing, TreeWriter } from './tiles.ts';
 
 export const TREES = 'tlog';
@@ -84,8 +84,10 @@ export async function grow(
   const log = logDirectory(dir, origin);
   const known = publishedCheckpoint(dir, origin);
   if (
-    known?.checkpoint.log === logName(settings.name, origin) &&
-    known.checkpoint.size === headOf(dir, origin)
+    known !== null &&
+    isCurrent(known, settings, origin) &&
+    known.checkpoint.size === headOf(dir, origin) &&
+    continued(log, known.checkpoint) !== null
   )
     return { ...known, isNew: false, place: from };
   makeDirectory(log);
@@ -113,9 +115,12 @@ export async function grow(
       size: writer.size,
       root: rootOf(tree, writer.size),
     };
-    if (published !== null && before?.size === checkpoint.size && before.log === checkpoint.log)
+    if (published !== null && before?.size === checkpoint.size && isCurrent(published, settings, origin))
       return { checkpoint, note: published.note, isNew: false, place };
-    const note = await signCheckpoint(checkpoint, settings.signer);
+    const signed = await signCheckpoint(checkpoint, settings.signer);
+    const { text, lines } = splitNote(signed);
+    // With another key: what witnesses have cosigned is the text, which stays.
+    const note = published?.note.startsWith(`${text}\n`) ? withLines(published.note, lines) : signed;
     publish(dir, origin, note);
     writer.tidy();
     return { checkpoint, note, isNew: true, place };
@@ -124,21 +129,35 @@ export async function grow(
   }
 }
 
-/** Adds cosignatures to the newest checkpoint, if it still has this text. A line replaces an earlier one of the same name. */
+/** Whether it is signed under the name and with the key that the log has now: after a change of either, the newest one is signed again. */
+function isCurrent(
+  { note, checkpoint: { log } }: NonNullable<ReturnType<typeof publishedCheckpoint>>,
+  { name, signer }: LogSettings,
+  origin: string,
+): boolean {
+  if (log !== logName(name, origin)) return false;
+  return openNote(note, [{ name: log, type: SIGNS, key: signer.publicKey() }]).signatures.length > 0;
+}
+
+/** Adds cosignatures to the newest checkpoint, if it still has this text. */
 export function addSignatures(dir: string, origin: string, text: string, added: readonly string[]): void {
   const lock = tryLock(lockPath(dir, origin));
   if (lock === null) return;
   try {
     const published = publishedCheckpoint(dir, origin);
-    const note = published && splitNote(published.note);
-    if (note === null || note.text !== text) return;
-    const nameOf = (line: string): string => line.split(' ', 2).join(' ');
-    const names = added.map(nameOf);
-    const kept = note.lines.filter((line) => !names.includes(nameOf(line)));
-    publish(dir, origin, `${text}\n${[...kept, ...added].join('\n')}\n`);
+    if (published === null || splitNote(published.note).text !== text) return;
+    publish(dir, origin, withLines(published.note, added));
   } finally {
     lock.release();
   }
+}
+
+/** A line replaces an earlier one of the same name. */
+function withLines(note: string, added: readonly string[]): string {
+  const { text, lines } = splitNote(note);
+  const nameOf = (line: string): string => line.split(' ', 2).join(' ');
+  const names = added.map(nameOf);
+  return `${text}\n${[...lines.filter((line) => !names.includes(nameOf(line))), ...added].join('\n')}\n`;
 }
 
 const headOf = (dir: string, origin: string): number =>
@@ -152,7 +171,7 @@ function publish(dir: string, origin: string, note: string): void {
   const draft = join(log, 'checkpoint.new');
   const fd = openSync(draft, 'w', 0o640);
   try {
-    writeSync(fd, note);
+    writeFileSync(fd, note);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

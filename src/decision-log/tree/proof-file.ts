@@ -17,7 +17,7 @@ import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
 import { logDirectory, publishedCheckpoint } from './log.ts';
 import { HASH_BYTES, inclusionProof, isIncluded, leafHash, rootOf } from './merkle.ts';
 import { COSIGNS, type NoteKey, type NoteSignature, openNote, SIGNS } from './note.ts';
-import { readTree } from './tiles.ts';
+import { readTree, TileMissing } from './tiles.ts';
 
 export const PROOF_FORMAT = 'sluice-decision-proof/1';
 const TLOG_PROOF = 'c2sp.org/tlog-proof@v1';
@@ -58,18 +58,30 @@ function tlogProof(dir: string, { origin, seq }: ChainPosition): string {
       `No checkpoint covers record ${seq} of ${origin} yet. Run \`sluice decisions checkpoint\`.`,
     );
   const { size, root } = published.checkpoint;
-  const tree = readTree(logDirectory(dir, origin), size);
-  const proof = inclusionProof(tree, seq - 1, size);
-  if (
-    !rootOf(tree, size).equals(root) ||
-    !isIncluded(leafHash(tree.entry(seq - 1)), seq - 1, size, proof, root)
-  )
+  const proof = inclusionOf(readTree(logDirectory(dir, origin), size), seq - 1, { size, root });
+  if (proof === null)
     throw new SluiceError(
       'chain_broken',
       `The tiles of ${origin} are damaged. Remove ${logDirectory(dir, origin)}/tile: \`sluice decisions checkpoint\` makes them again.`,
     );
   const hashes = proof.map((h) => `${h.toString('base64')}\n`).join('');
   return `${TLOG_PROOF}\nindex ${seq - 1}\n${hashes}\n${published.note}`;
+}
+
+/** null: the tiles are not those of the checkpoint */
+function inclusionOf(
+  tree: ReturnType<typeof readTree>,
+  index: number,
+  { size, root }: Pick<Checkpoint, 'size' | 'root'>,
+): readonly Buffer[] | null {
+  try {
+    const proof = inclusionProof(tree, index, size);
+    const leaf = leafHash(tree.entry(index));
+    return rootOf(tree, size).equals(root) && isIncluded(leaf, index, size, proof, root) ? proof : null;
+  } catch (e) {
+    if (e instanceof TileMissing) return null;
+    throw e;
+  }
 }
 
 /** The line of the record, after those of the shared documents that it refers to. */

@@ -16,12 +16,21 @@ import { describe, expect, test } from 'vitest';
 import { listOrigins } from '../../../src/decision-log/journal/directory.ts';
 import { scanQuery } from '../../../src/decision-log/index/scan.ts';
 import {
+  addSignatures,
   grow,
   logDirectory,
   type LogSettings,
   publishedCheckpoint,
 } from '../../../src/decision-log/tree/log.ts';
-import { type NoteKey, SIGNS, spellKey } from '../../../src/decision-log/tree/note.ts';
+import {
+  COSIGNS,
+  cosignatureOf,
+  type NoteKey,
+  openNote,
+  SIGNS,
+  spellKey,
+  splitNote,
+} from '../../../src/decision-log/tree/note.ts';
 import { checkProof, proofOf } from '../../../src/decision-log/tree/proof-file.ts';
 import { verify } from '../../../src/decision-log/verify/verify.ts';
 import type { DecisionRecord } from '../../../src/model/record.ts';
@@ -89,6 +98,34 @@ describe('a log', () => {
         (await verify({ dir, key: null, checkpoints: [signed!.checkpoint, grown!.checkpoint] })).problems,
       ).toEqual([]);
     }
+  });
+
+  test('is made again also where there is no new record, so that prove works as its error says', async () => {
+    const { dir, origin, settings, decision } = await proven();
+    const prove = () => proofOf(dir, decision.decision_id, decision.chain);
+    const before = await prove();
+    rmSync(join(logDirectory(dir, origin), 'tile'), { recursive: true });
+    await expect(prove()).rejects.toMatchObject({ code: 'chain_broken' });
+    await grow(origin, settings);
+    expect(await prove()).toEqual(before);
+  });
+
+  test('is signed again with another key, without a new record, and keeps its cosignatures', async () => {
+    const dir = temporaryDirectory();
+    const origin = await writeJournal(dir, 3);
+    const settings = settingsOf(dir);
+    const first = (await grow(origin, settings))!;
+    const { text } = splitNote(first.note);
+    const signer = newSigner();
+    const cosigner: NoteKey = { name: 'witness', type: COSIGNS, key: signer.publicKey() };
+    const line = await cosignatureOf(text, 'witness', signer, 1_800_000_000);
+    addSignatures(dir, origin, text, [line.trimEnd()]);
+    const rotated = { ...settings, signer: newSigner() };
+    const again = (await grow(origin, rotated))!;
+    expect(again).toMatchObject({ isNew: true, checkpoint: first.checkpoint });
+    expect(publishedCheckpoint(dir, origin)!.note).toBe(again.note);
+    expect(openNote(again.note, [keyOf(rotated, origin), cosigner]).signatures).toHaveLength(2);
+    expect(await grow(origin, rotated)).toMatchObject({ isNew: false, note: again.note });
   });
 
   test('signs nothing that contradicts an earlier checkpoint', async () => {
