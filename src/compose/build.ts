@@ -26,7 +26,7 @@ import type { ConsentSource } from '../model/consent.ts';
 import type { Database } from '../model/database.ts';
 import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
 import type { SecurityEvents } from '../model/security-event.ts';
-import { type Clock, systemClock } from '../observability/clock.ts';
+import { type Clock, systemClock, watchSteps } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';
 import { approvalRecords, shadowRecord } from '../pipeline/event-records.ts';
@@ -111,6 +111,15 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const metrics = createMetrics();
     const invalidation = createInvalidation();
     const { announce } = invalidation;
+    opened.add(
+      watchSteps(clock, (by) => {
+        metrics.count('clock_steps');
+        logger.warn(
+          { seconds: Math.round(by / 1000) },
+          `the clock was set ${by < 0 ? 'back' : 'forward'}: dates are compared with the new time`,
+        );
+      }),
+    );
     const around = { logger, clock, baseDir: directory };
     const store = opened.add(await openStore(config.store, clock, logger));
     const reviews = createReviews(store, config.reviews.due, () => clock.now());

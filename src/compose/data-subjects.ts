@@ -1,5 +1,6 @@
 /** The page of data subjects, as the configuration says. */
 import type { Config } from '../config/index.ts';
+import { millis } from '../observability/clock.ts';
 import { isObject } from '../documents/yaml.ts';
 import type { PageServices } from '../endpoints/data-subject/page.ts';
 import { consentsOf, erasureOf, linksOf } from './admin.ts';
@@ -28,6 +29,7 @@ export function pageServices(
     dataSubject: log.dataSubject,
     url: page.url,
     now: () => clock.now(),
+    elapsed: () => millis(clock),
     logger,
   };
 }

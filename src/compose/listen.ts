@@ -25,6 +25,7 @@ import { version } from '../version.ts';
 import { adminApi } from './admin.ts';
 import type { Parts } from './build.ts';
 import { pageServices } from './data-subjects.ts';
+import { millis } from '../observability/clock.ts';
 import { checksOf } from './health.ts';
 import { opening } from './opened.ts';
 import { adminTls, listenerTls } from './tls.ts';
@@ -33,7 +34,7 @@ import { adminTls, listenerTls } from './tls.ts';
 function onAdmin(parts: Parts, config: Config): readonly AdminEndpoint[] {
   const { stages, keys, signing } = parts;
   const api = adminApi(parts, config);
-  const limit = limitFailures(() => stages.clock.now());
+  const limit = limitFailures(() => millis(stages.clock));
   return [
     detokenizing(stages, (token, origin) => detokenize(token, { ...origin, keys }), limit),
     publishedKeys(signing),

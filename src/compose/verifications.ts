@@ -54,6 +54,5 @@ export function openVerifications(
     ask,
     verifyAssertion: verifier?.verify ?? null,
     codes: code === undefined ? null : createCodes(store, code),
-    now: () => clock.now().getTime(),
   });
 }

@@ -6,7 +6,7 @@ import type { ConsentConfig } from './section.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { ConsentSource, DataSubjectState } from '../model/consent.ts';
 import type { Announce } from '../model/invalidation.ts';
-import type { Clock } from '../observability/clock.ts';
+import { type Clock, millis } from '../observability/clock.ts';
 import { UNMARKED } from '../documents/complete.ts';
 import { observeFile } from '../observability/file.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -56,7 +56,7 @@ export function openConsentFile(
   );
 
   const usable = (): boolean =>
-    file.brokenSince === null || clock.now().getTime() - file.brokenSince < config.stale_if_error;
+    file.brokenSince === null || millis(clock) - file.brokenSince < config.stale_if_error;
 
   return {
     aliases(values) {

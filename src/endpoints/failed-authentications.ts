@@ -11,10 +11,10 @@ import { Rate } from './rate.ts';
 const MINUTE = 60_000;
 const MOST = 30;
 
-export function limitFailures(now: () => Date): FailureLimit {
-  const milliseconds = (): number => now().getTime();
-  const failures = new Rate(MOST, MINUTE, milliseconds);
-  const told = new Rate(1, MINUTE, milliseconds);
+/** @param elapsed milliseconds of a clock that nobody sets */
+export function limitFailures(elapsed: () => number): FailureLimit {
+  const failures = new Rate(MOST, MINUTE, elapsed);
+  const told = new Rate(1, MINUTE, elapsed);
   return (error, { subject, request }) => {
     if (!isSluiceError(error) || statusOf(error.code) >= 500) return null;
     // Nobody was authenticated; or somebody is known, and their credential is revoked.

@@ -9,7 +9,7 @@ export class Rate {
   #counts = new Map<string, number>();
   #began = 0;
 
-  /** @param window milliseconds */
+  /** @param window milliseconds @param now milliseconds of a clock that nobody sets */
   constructor(limit: number, window: number, now: () => number) {
     this.#limit = limit;
     this.#window = window;

@@ -7,7 +7,7 @@ import { LRUCache } from 'lru-cache';
 import { type IdentityConfig, takesApiKeys } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
-import type { Clock } from '../observability/clock.ts';
+import { type Clock, millis } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createApiKeys, unknownKey } from './api-keys.ts';
 import { createCertificates, fingerprintOf } from './certificates.ts';
@@ -50,8 +50,8 @@ export interface IdentityDependencies {
 
 interface Remembered {
   readonly authenticated: Authenticated;
-  /** milliseconds since the epoch */
-  readonly until: number;
+  /** of its issuer's keys: `millis` of the clock */
+  readonly trustedUntil: number;
 }
 
 /** RFC 6750 §2.1; the scheme's name is case-insensitive (RFC 9110 §11.1). */
@@ -103,7 +103,8 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
   function recall(digest: string): Remembered | null {
     const entry = memory.get(digest);
     if (!entry) return null;
-    if (entry.until > clock.now().getTime()) return entry;
+    if (entry.authenticated.expires > clock.now().getTime() && entry.trustedUntil > millis(clock))
+      return entry;
     memory.delete(digest);
     return null;
   }
@@ -116,7 +117,7 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
       if (config.remembered > 0 && keys.generation() === generation)
         memory.set(digest, {
           authenticated,
-          until: Math.min(authenticated.expires, keys.trustedUntil()),
+          trustedUntil: keys.trustedUntil(),
         });
       return verified;
     } finally {

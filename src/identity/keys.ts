@@ -6,7 +6,7 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import type { IssuerConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
-import type { Clock } from '../observability/clock.ts';
+import { type Clock, millis } from '../observability/clock.ts';
 import { observeFile } from '../observability/file.ts';
 import type { Logger } from '../observability/logger.ts';
 
@@ -22,7 +22,7 @@ export interface KeySet {
    * @returns whether the keys have changed
    */
   renew(since: number): Promise<boolean>;
-  /** time at which the keys must be fetched again; ms since the epoch */
+  /** when the keys must be fetched again: `millis` of the clock */
   trustedUntil(): number;
   ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;
   /** starts a fetch now, regardless of the cooldown, without waiting for it */
@@ -102,7 +102,7 @@ function fromFile(path: string, source: Source, { clock, logger, onChange }: Key
     }),
   );
   const isUsable = (): boolean =>
-    file.brokenSince === null || clock.now().getTime() - file.brokenSince <= source.stale_if_error;
+    file.brokenSince === null || millis(clock) - file.brokenSince <= source.stale_if_error;
   const current = (): number => (isUsable() ? generation : -1);
   return {
     find: (header, token) => {
@@ -145,7 +145,8 @@ function fromUrl(url: string, source: Source, deps: KeyDependencies): KeySet {
   let failed = false;
   let underway: Promise<void> | null = null;
 
-  const now = (): number => clock.now().getTime();
+  // A clock that is set back may neither make old keys new nor put off the next attempt.
+  const now = (): number => millis(clock);
   const age = (): number => now() - loadedAt;
   const mayTry = (): boolean =>
     now() - triedAt >= (failed ? Math.min(RETRY_MS, source.cooldown) : source.cooldown);

@@ -5,7 +5,7 @@
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { Clock } from './clock.ts';
+import { type Clock, millis } from './clock.ts';
 import { textOf } from '../documents/complete.ts';
 import { readStable, stampOf } from './stable.ts';
 
@@ -14,7 +14,7 @@ export interface ObservedFile<T> {
   readonly value: T;
   /** why the file cannot be used now; null while it can */
   readonly error: Error | null;
-  /** ms since the epoch at which it became unusable; null while it is usable */
+  /** `millis` of the clock when it became unusable; null while it is usable */
   readonly brokenSince: number | null;
   /** checks for a change now; @param anew reads the file even if it seems unchanged */
   look(anew?: boolean): void;
@@ -77,7 +77,7 @@ export function observeFile<T>({
       }
       isChanged = error === null;
       error = e as Error;
-      brokenSince ??= clock.now().getTime();
+      brokenSince ??= millis(clock);
       seen = now;
       if (isChanged) onError?.(error);
     }

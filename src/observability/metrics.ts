@@ -19,7 +19,10 @@ export interface Metrics {
   gauge(name: string, help: string, read: () => number, over?: 'sum' | 'min'): void;
   /** counters that are read on scrape, by a label from a closed list */
   totals(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void;
-  count(name: 'policy_reload_failures' | 'shadow_differences' | 'shadow_evaluations', by?: number): void;
+  count(
+    name: 'policy_reload_failures' | 'shadow_differences' | 'shadow_evaluations' | 'clock_steps',
+    by?: number,
+  ): void;
 }
 
 export function createMetrics(): Metrics {
@@ -68,6 +71,11 @@ export function createMetrics(): Metrics {
     shadow_evaluations: new Counter({
       name: 'sluice_shadow_evaluations_total',
       help: 'Requests that the shadow policy was asked about.',
+      registers,
+    }),
+    clock_steps: new Counter({
+      name: 'sluice_clock_steps_total',
+      help: 'Times at which the clock was set back or forward by 5 seconds or more, as each worker saw it.',
       registers,
     }),
   };

@@ -14,8 +14,15 @@ interface State {
 /** counters below which nothing is swept */
 const FEW = 1_000;
 
-/** @param now milliseconds since 1970 */
-export function createMemoryCounters({ expiry, exact }: CounterOptions, now: () => number): CounterStore {
+/**
+ * @param now milliseconds since 1970, for windows
+ * @param elapsed milliseconds of a clock that nobody sets, for reservations
+ */
+export function createMemoryCounters(
+  { expiry, exact }: CounterOptions,
+  now: () => number,
+  elapsed: () => number = () => performance.now(),
+): CounterStore {
   const counters = new Map<string, { readonly per: Counter['per']; readonly state: State }>();
   let sweepAt = FEW;
 
@@ -34,14 +41,19 @@ export function createMemoryCounters({ expiry, exact }: CounterOptions, now: () 
       state.start = start;
       // The clock went back by more than a window: what is used stays used until the next border.
     } else if (state.start - start > LONGEST[per]) state.start = start;
-    for (const [id, { until }] of state.held) if (until <= at) state.held.delete(id);
+    const passed = elapsed();
+    for (const [id, { until }] of state.held) if (until <= passed) state.held.delete(id);
     return state;
   }
 
   /** Forgets counters of earlier windows that hold nothing. */
   function sweep(at: number): void {
+    const passed = elapsed();
     for (const [key, { per, state }] of counters)
-      if (windowStart(per, at) > state.start && [...state.held.values()].every(({ until }) => until <= at))
+      if (
+        windowStart(per, at) > state.start &&
+        [...state.held.values()].every(({ until }) => until <= passed)
+      )
         counters.delete(key);
     sweepAt = Math.max(FEW, 2 * counters.size);
   }
@@ -55,7 +67,7 @@ export function createMemoryCounters({ expiry, exact }: CounterOptions, now: () 
     for (const { amount } of held.values()) reserved += amount;
     const left = Math.max(0, counter.limit - used - reserved);
     const granted = all && left < wanted ? 0 : Math.min(wanted, left);
-    if (granted > 0) held.set(id, { amount: granted, until: at + expiry });
+    if (granted > 0) held.set(id, { amount: granted, until: elapsed() + expiry });
     return { used, reserved, granted, exact: ofRecords || dataSubjects.exact };
   }
 

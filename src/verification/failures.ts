@@ -16,8 +16,8 @@ interface Window {
   failures: number;
 }
 
-/** @param now milliseconds */
-export function createFailures(most: number, now: () => number): Failures {
+/** @param now milliseconds of a clock that nobody sets */
+export function createFailures(most: number, now: () => number = () => performance.now()): Failures {
   const windows = new LRUCache<string, Window>({ max: CALLERS });
   const current = (caller: string): Window | null => {
     const window = windows.get(caller);

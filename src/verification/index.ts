@@ -27,21 +27,20 @@ export interface VerificationDependencies {
   readonly verifyAssertion: VerifyAssertion | null;
   /** null: `verification.code` is not configured */
   readonly codes: Codes | null;
-  readonly now: () => number;
 }
 
 type Check = (value: string, caller: string, at: Date) => Promise<Finding>;
 
 export function createVerifications(
   config: VerificationConfig,
-  { ask, verifyAssertion, codes, now }: VerificationDependencies,
+  { ask, verifyAssertion, codes }: VerificationDependencies,
 ): Verifications {
   const checks = new Map<VerificationMethod, Check>();
   if (config.case !== undefined) checks.set('case', createCases(config.case, ask));
   if (config.assertion !== undefined && verifyAssertion !== null)
     checks.set('assertion', createAssertions(config.assertion, verifyAssertion));
   if (codes !== null) checks.set('code', codes.check);
-  const failures = createFailures(config.failures, now);
+  const failures = createFailures(config.failures);
 
   async function checked(
     method: VerificationMethod,

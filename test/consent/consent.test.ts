@@ -12,7 +12,7 @@ import {
 import { isSluiceError } from '../../src/errors.ts';
 import type { ConsentSource } from '../../src/model/consent.ts';
 import type { Change } from '../../src/model/invalidation.ts';
-import { systemClock } from '../../src/observability/clock.ts';
+import { type Clock, systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 
 const AT = new Date('2026-11-22T08:00:00Z');
@@ -205,6 +205,13 @@ describe('a consent file', () => {
   let dir: string;
   let source: ConsentSource | null = null;
   let announced: Change[] = [];
+  /** milliseconds that pass besides the real ones, and by which somebody has set the clock */
+  let passed = 0;
+  let set = 0;
+  const clock: Clock = {
+    now: () => new Date(Date.now() + passed + set),
+    micros: () => systemClock.micros() + passed * 1000,
+  };
   const path = (): string => join(dir, 'consents.yaml');
   const write = (status: string): void => {
     writeFileSync(
@@ -216,7 +223,7 @@ describe('a consent file', () => {
   const open = async (more: object = {}): Promise<ConsentSource> => {
     source = await createConsentSource(
       { file: path(), poll: 100, stale_if_error: 0, expose_dates: false, ...more },
-      { clock: systemClock, logger: silentLogger, announce: (change) => announced.push(change) },
+      { clock, logger: silentLogger, announce: (change) => announced.push(change) },
     );
     return source;
   };
@@ -233,6 +240,8 @@ describe('a consent file', () => {
   };
   beforeEach(() => {
     announced = [];
+    passed = 0;
+    set = 0;
     dir = mkdtempSync(join(tmpdir(), 'sluice-consent-'));
     write('given');
   });
@@ -284,6 +293,12 @@ describe('a consent file', () => {
     writeFileSync(path(), '{');
     await vi.waitFor(async () => expect((await consents.ready()).ok).toBe(false), 20_000);
     expect(await seen(consents)).toBe('given');
+    for (const by of [3_600_000, -3_600_000]) {
+      set = by;
+      expect(await seen(consents)).toBe('given');
+    }
+    passed = 601_000;
+    expect(await seen(consents)).toBe('consent_unavailable');
   });
   test('that is not there keeps Sluice from starting', async () => {
     rmSync(path());

@@ -645,6 +645,10 @@ test('a change that PostgreSQL refuses at the very end is refused, and its recor
   const later = await api.call(admin, 'subjects.revoke', {}, sent);
   expect(later).toMatchObject({ status: 409, body: { code: 'idempotency_unknown' } });
   expect(later.body['detail']).toContain(refused.record.decision_id);
+  // The clock was set back by an hour since.
+  await database.write('UPDATE sluice_idempotency SET begun_at = begun_at + 3600000 WHERE status IS NULL');
+  const stepped = await api.call(admin, 'subjects.revoke', {}, sent);
+  expect(stepped).toMatchObject({ status: 409, body: { code: 'idempotency_unknown' } });
   await database.close();
   await running.close();
 });

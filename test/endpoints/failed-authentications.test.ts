@@ -29,7 +29,7 @@ beforeAll(async () => {
       ],
     },
     config: { store: { sqlite: './data/store.db' }, admin: { scim: {} } },
-    parts: { clock: { ...systemClock, now: () => new Date(Date.now() + offset) } },
+    parts: { clock: { ...systemClock, micros: () => systemClock.micros() + offset * 1000 } },
   });
 });
 afterAll(async () => {

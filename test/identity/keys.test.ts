@@ -10,6 +10,7 @@ import {
   issuerOf,
   keyServer,
   NOBODY,
+  NOW,
   newKey,
   SettableClock,
   type TestKey,
@@ -88,6 +89,27 @@ describe('keys at a URL', () => {
     expect(await verdict(identity, bearer(await one.sign({ sub: 'new' })))).toBe('accepted');
     clock.time += 11_000;
     expect(await verdict(identity, bearer(token))).toBe('keys_unavailable');
+  });
+
+  test.each([
+    ['back', -3_600_000],
+    ['forward', 3_600_000],
+  ])('are no younger and no older after the clock was set %s by an hour', async (_which, by) => {
+    const identity = open({ max_age: '60s', cooldown: '1s' });
+    const lasting = { iat: NOW / 1000 - 7_200, exp: NOW / 1000 + 7_200 };
+    const headers = bearer(await one.sign(lasting));
+    expect(await verdict(identity, headers)).toBe('accepted');
+    clock.set = by;
+    server.answer.status = 500;
+    clock.time += 29_000;
+    expect(await verdict(identity, bearer(await one.sign({ ...lasting, sub: 'new' })))).toBe('accepted');
+    expect(server.asked()).toBe(1);
+    clock.time += 32_000;
+    expect(await verdict(identity, headers)).toBe('keys_unavailable');
+    server.answer.status = 200;
+    clock.set = 0;
+    clock.time += 2_500;
+    expect(await verdict(identity, headers)).toBe('accepted');
   });
 
   test('are not asked for over and over while the issuer is down, and found again when it is back', async () => {
@@ -180,6 +202,7 @@ describe('keys in a file', () => {
     replace('no keys');
     expect(await eventually(async () => !(await stale.ready()).ok)).toBe(true);
     expect(await verdict(stale, headers)).toBe('accepted');
+    clock.set = -3_600_000;
     clock.time += 61_000;
     expect(await verdict(stale, headers)).toBe('keys_unavailable');
     await stale.close();

@@ -24,8 +24,10 @@ export const NOW = Date.parse('2026-11-22T08:00:00Z');
 
 export class SettableClock implements Clock {
   time = NOW;
+  /** milliseconds by which somebody has set it */
+  set = 0;
   now(): Date {
-    return new Date(this.time);
+    return new Date(this.time + this.set);
   }
   micros(): number {
     return this.time * 1000;

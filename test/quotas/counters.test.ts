@@ -26,7 +26,12 @@ afterAll(async () => {
 });
 
 const OPEN: Readonly<Record<string, () => CounterStore>> = {
-  memory: () => createMemoryCounters({ expiry: EXPIRY, exact: EXACT }, () => now),
+  memory: () =>
+    createMemoryCounters(
+      { expiry: EXPIRY, exact: EXACT },
+      () => now,
+      () => now,
+    ),
   redis: () =>
     createRedisCounters({
       urls: [REDIS],
@@ -217,6 +222,26 @@ describe.each(Object.keys(OPEN))('counters in %s', (name) => {
       { numRuns: 40 },
     );
   });
+});
+
+test('in memory a reservation is held as long after the clock was set back or forward', async () => {
+  for (const by of [3_600_000, -3_600_000]) {
+    let passed = 0;
+    let set = 0;
+    const store = createMemoryCounters(
+      { expiry: EXPIRY, exact: EXACT },
+      () => START + passed + set,
+      () => passed,
+    );
+    const c = counter({ per: 'month' });
+    const reserve = async (id: string) => (await store.reserve(id, [claim(c, 10)]))[0]!.granted;
+    expect(await reserve('r-1')).toBe(10);
+    set = by;
+    passed = EXPIRY - 1;
+    expect(await reserve('r-2')).toBe(0);
+    passed = EXPIRY;
+    expect(await reserve('r-3')).toBe(10);
+  }
 });
 
 describe('keys in Redis', () => {

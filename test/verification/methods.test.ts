@@ -85,7 +85,7 @@ test('a blocked caller is told the same, and nobody is asked; a proof about some
   const ask = vi.fn(async () => ({ status: 404, body: '' }));
   const verifications = createVerifications(
     { case: config(), failures: 2 } as Parameters<typeof createVerifications>[0],
-    { ask, verifyAssertion: null, codes: null, now: () => 0 },
+    { ask, verifyAssertion: null, codes: null },
   );
   const proof = () =>
     verifications.check({ headers: { 'sluice-case': 'CL-1' }, caller: 'u-1', at: new Date(0) });
@@ -107,7 +107,6 @@ test('of many wrong proofs at once only so many are tried, and right ones are no
       },
       verifyAssertion: null,
       codes: null,
-      now: () => 0,
     },
   );
   const tries = Array.from({ length: 200 }, (_, n) =>
@@ -122,7 +121,6 @@ test('a proof by a method that is not configured proves nothing', async () => {
     ask: answering({}),
     verifyAssertion: null,
     codes: null,
-    now: () => 0,
   });
   expect(verifications.methods).toEqual([]);
   for (const [method, header] of Object.entries(PROOF_HEADERS))

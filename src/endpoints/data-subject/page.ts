@@ -31,6 +31,8 @@ export interface PageServices {
   /** where customers reach the page */
   readonly url: string;
   readonly now: () => Date;
+  /** milliseconds of a clock that nobody sets */
+  readonly elapsed: () => number;
   readonly logger: Logger;
 }
 
@@ -62,13 +64,12 @@ const SUBJECT: Subject = {
 };
 
 export function createDataSubjectPage(stages: Stages, services: PageServices): Express {
-  const { links, consents, erasure, purposes, dataSubject, url, now, logger } = services;
+  const { links, consents, erasure, purposes, dataSubject, url, now, elapsed, logger } = services;
   const cookie = cookieFor(new URL(url));
-  const milliseconds = (): number => now().getTime();
-  const looks = new Rate(LOOKS.limit, LOOKS.window, milliseconds);
-  const openings = new Rate(LOOKS.limit, LOOKS.window, milliseconds);
-  const changes = new Rate(CHANGES.limit, CHANGES.window, milliseconds);
-  const failures = new Rate(FAILURES.limit, FAILURES.window, milliseconds);
+  const looks = new Rate(LOOKS.limit, LOOKS.window, elapsed);
+  const openings = new Rate(LOOKS.limit, LOOKS.window, elapsed);
+  const changes = new Rate(CHANGES.limit, CHANGES.window, elapsed);
+  const failures = new Rate(FAILURES.limit, FAILURES.window, elapsed);
 
   const app = express();
   app.disable('x-powered-by');
