@@ -1,5 +1,14 @@
 /** Requests of data subjects: for erasure, restriction and access. Records name the person by the keyed digest alone. */
-import type { Change, ErasureStore, EventName, Happened, RequestRow } from '../erasure/index.ts';
+import type {
+  Change,
+  checkCategory,
+  ErasureStore,
+  EventName,
+  Happened,
+  RequestRow,
+} from '../erasure/index.ts';
+import { categoriesOf } from '../model/catalog.ts';
+import type { PolicySnapshot } from '../model/policy.ts';
 import { NOTHING_DISCLOSED } from '../pipeline/record.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
 import type { OperationName } from '../model/operations.ts';
@@ -11,6 +20,7 @@ export interface ErasureChanges extends Pick<ErasureStore, 'list' | 'show' | 'is
     recorder: Recorder,
   ): ReturnType<ErasureStore['request']>;
   accept(id: string, note: string | null, recorder: Recorder): Promise<RequestRow>;
+  /** @throws SluiceError `erasure_invalid` for a category that no catalog has */
   hold(id: string, hold: Parameters<ErasureStore['hold']>[1], recorder: Recorder): Promise<RequestRow>;
   release(id: string, category: string, note: string, recorder: Recorder): Promise<RequestRow>;
   confirm(
@@ -21,12 +31,21 @@ export interface ErasureChanges extends Pick<ErasureStore, 'list' | 'show' | 'is
   fail(id: string, why: string, recorder: Recorder): Promise<RequestRow>;
   complete(id: string, evidence: string | null, recorder: Recorder): Promise<RequestRow>;
   reject(id: string, reason: string, recorder: Recorder): Promise<RequestRow>;
+  lift(id: string, reason: string, consentsRemoved: boolean, recorder: Recorder): Promise<RequestRow>;
 }
 
-/** @param dataSubject the keyed digest of a data subject's id; called for a change alone */
+export interface ErasureChangeDependencies {
+  /** the keyed digest of a data subject's id; called for a change alone */
+  readonly dataSubject: () => Promise<(id: string) => string>;
+  /** the policy in force, whose catalogs name the categories; called for a hold alone */
+  readonly policy: () => Promise<Pick<PolicySnapshot, 'catalogs'>>;
+  /** of erasure/ */
+  readonly checkCategory: typeof checkCategory;
+}
+
 export function erasureChanges(
   store: ErasureStore,
-  dataSubject: () => Promise<(id: string) => string>,
+  { dataSubject, policy, checkCategory }: ErasureChangeDependencies,
 ): ErasureChanges {
   const change = async <T>(recorder: Recorder, make: (change: Change) => Promise<T>): Promise<T> => {
     const digest = await dataSubject();
@@ -42,13 +61,18 @@ export function erasureChanges(
     isOverdue: (row) => store.isOverdue(row),
     request: (wanted, recorder) => change(recorder, (by) => store.request(wanted, by)),
     accept: (id, note, recorder) => change(recorder, (by) => store.accept(id, note, by)),
-    hold: (id, hold, recorder) => change(recorder, (by) => store.hold(id, hold, by)),
+    async hold(id, hold, recorder) {
+      checkCategory(hold.category, categoriesOf((await policy()).catalogs));
+      return change(recorder, (by) => store.hold(id, hold, by));
+    },
     release: (id, category, note, recorder) =>
       change(recorder, (by) => store.release(id, category, note, by)),
     confirm: (id, confirmation, recorder) => change(recorder, (by) => store.confirm(id, confirmation, by)),
     fail: (id, why, recorder) => change(recorder, (by) => store.fail(id, why, by)),
     complete: (id, evidence, recorder) => change(recorder, (by) => store.complete(id, evidence, by)),
     reject: (id, reason, recorder) => change(recorder, (by) => store.reject(id, reason, by)),
+    lift: (id, reason, consentsRemoved, recorder) =>
+      change(recorder, (by) => store.lift(id, reason, consentsRemoved, by)),
   };
 }
 
@@ -61,6 +85,7 @@ const OPERATIONS: Readonly<Record<EventName, OperationName>> = {
   failed: 'erasure.confirm',
   completed: 'erasure.complete',
   rejected: 'erasure.reject',
+  lifted: 'erasure.lift',
 };
 
 const factsOf = ({ what, request, note }: Happened, digest: (id: string) => string): Facts => ({

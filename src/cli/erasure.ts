@@ -3,7 +3,8 @@ import { setTimeout } from 'node:timers/promises';
 import { Command } from 'commander';
 import { deletionThrough, upstreamConfigs } from '../compose/upstreams.ts';
 import { SluiceError } from '../errors.ts';
-import { carryOut, holdsOf, isOverdue, type Kind, KINDS, type RequestRow } from '../erasure/index.ts';
+import { carryOut, holdsOf, isOverdue, type RequestRow } from '../erasure/index.ts';
+import { type Kind, REQUEST_KINDS } from '../model/erasure.ts';
 import { createUpstreams } from '../upstream/upstream.ts';
 import { addCertificates } from './erasure/certificates.ts';
 import { printList, printRequest, printShown } from './erasure/printed.ts';
@@ -62,13 +63,13 @@ export function command(io: Io): Command {
     );
 
   by(add('request <data-subject>', 'open a request: from now on nothing of this person is disclosed'))
-    .option('--kind <kind>', KINDS.join(', '), oneOf(KINDS), 'erasure')
+    .option('--kind <kind>', REQUEST_KINDS.join(', '), oneOf(REQUEST_KINDS), 'erasure')
     .option('--note <text>', 'how it was asked for: letter, phone, form')
     .action((id: string, options: ChangeOptions & { kind: Kind; note?: string }) => request(id, options, io));
   add('list', 'the oldest first (exit 1: a request is overdue)')
     .option('--state <state>', STATES.join(', '), oneOf(STATES), 'open')
     .option('--overdue', 'the same as --state overdue')
-    .option('--kind <kind>', KINDS.join(', '), oneOf(KINDS))
+    .option('--kind <kind>', REQUEST_KINDS.join(', '), oneOf(REQUEST_KINDS))
     .option('--data-subject <id>', 'only of this person')
     .option('--limit <n>', 'how many', whole(1, 100_000), 100)
     .action((options: ListOptions) => list(options, io));
@@ -125,6 +126,17 @@ export function command(io: Io): Command {
     ),
     'rejected',
     ({ erasure: store, recorder }, id, { reason, by: who }) => store().reject(id, reason!, recorder(who)),
+  );
+  change(
+    add('lift <request>', 'the person of a completed erasure is a customer again; consents start empty')
+      .requiredOption('--reason <text>', 'why: a new contract')
+      .option(
+        '--consents-removed',
+        'consents that are not in the store: those from before are removed there',
+      ),
+    'lifted',
+    ({ erasure: store, recorder }, id, { reason, by: who, consentsRemoved }) =>
+      store().lift(id, reason!, Boolean(consentsRemoved), recorder(who)),
   );
   addCertificates(add, io);
   erasure.addHelpText(

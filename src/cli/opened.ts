@@ -18,7 +18,7 @@ import { codesThrough } from '../compose/verifications.ts';
 import { type LoadedConfig, loadConfig } from '../config/index.ts';
 import { createConsentRecords, recordIdOf } from '../consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
-import { createErasure } from '../erasure/index.ts';
+import { checkCategory, createErasure } from '../erasure/index.ts';
 import { SluiceError } from '../errors.ts';
 import { createGrants, scopeOf, stateOf } from '../grants/index.ts';
 import { createApiKeyRecords, createRevocationRecords, realmsOf } from '../identity/index.ts';
@@ -78,6 +78,14 @@ export async function withStore<T>(
     newId: newDecisionId,
     now,
   });
+  const consentRecords = () => {
+    const terms = dpvTerms(config);
+    return createConsentRecords(database, {
+      now,
+      termOf: (purpose) => terms.get(purpose),
+      changed: recipients.consentsChanged,
+    });
+  };
   try {
     return await work({
       loaded,
@@ -87,13 +95,7 @@ export async function withStore<T>(
       apiKeys: apiKeyChanges(createApiKeyRecords(database, now)),
       consents() {
         if (config.consent.store === undefined) throw keptElsewhere(file, loaded);
-        const terms = dpvTerms(config);
-        const records = createConsentRecords(database, {
-          now,
-          termOf: (purpose) => terms.get(purpose),
-          changed: recipients.consentsChanged,
-        });
-        return consentChanges(records, {
+        return consentChanges(consentRecords(), {
           dataSubject: async () => (await openLog()).dataSubject,
           now,
           recordIdOf,
@@ -138,8 +140,13 @@ export async function withStore<T>(
           now,
           due,
           accepted: recipients.erasureAccepted,
+          ...(config.consent.store === undefined ? {} : { lifted: consentRecords().empty }),
         });
-        return erasureChanges(erasure, async () => (await openLog()).dataSubject);
+        return erasureChanges(erasure, {
+          dataSubject: async () => (await openLog()).dataSubject,
+          policy: () => policyOf(loaded),
+          checkCategory,
+        });
       },
       verifications() {
         const code = config.verification?.code;

@@ -10,11 +10,11 @@ import { reviewChanges } from '../changes/reviews.ts';
 import { revocationChanges } from '../changes/revocations.ts';
 import { verificationChanges } from '../changes/verifications.ts';
 import type { Config } from '../config/index.ts';
-import { createConsentRecords, recordIdOf } from '../consent/index.ts';
+import { type ConsentRecords, createConsentRecords, recordIdOf } from '../consent/index.ts';
 import { newDecisionId } from '../decision-log/decision-log.ts';
 import { isObject } from '../documents/yaml.ts';
 import type { AdminApi } from '../endpoints/admin/api/api.ts';
-import { createErasure } from '../erasure/index.ts';
+import { checkCategory, createErasure } from '../erasure/index.ts';
 import { createGrants, scopeOf, stateOf } from '../grants/index.ts';
 import { createIdempotency } from '../idempotency/index.ts';
 import { createLinks } from '../links/index.ts';
@@ -91,25 +91,27 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
 }
 
 /** Changes of consents in the store. */
-export function consentsOf({ store, recipients, policy, log, stages: { clock } }: Parts): ConsentChanges {
-  const now = (): Date => clock.now();
+export const consentsOf = (parts: Parts): ConsentChanges =>
+  consentChanges(consentRecordsOf(parts), {
+    dataSubject: async () => parts.log.dataSubject,
+    now: () => parts.stages.clock.now(),
+    recordIdOf,
+  });
+
+function consentRecordsOf({ store, recipients, policy, stages: { clock } }: Parts): ConsentRecords {
   const termOf = (purpose: string): string | undefined => {
     const { purposes } = policy.current().data;
     const settings = isObject(purposes) && Object.hasOwn(purposes, purpose) ? purposes[purpose] : undefined;
     const term = isObject(settings) ? settings['dpv'] : undefined;
     return typeof term === 'string' ? term : undefined;
   };
-  return consentChanges(createConsentRecords(store, { now, termOf, changed: recipients.consentsChanged }), {
-    dataSubject: async () => log.dataSubject,
-    now,
-    recordIdOf,
-  });
+  return createConsentRecords(store, { now: () => clock.now(), termOf, changed: recipients.consentsChanged });
 }
 
 /** Requests of data subjects. Null: the section erasure is absent. */
-export function erasureOf(parts: Parts, { erasure }: Config): ErasureChanges | null {
+export function erasureOf(parts: Parts, { erasure, consent }: Config): ErasureChanges | null {
   if (erasure === undefined) return null;
-  const { store, recipients, log, stages } = parts;
+  const { store, recipients, log, stages, policy } = parts;
   const now = (): Date => stages.clock.now();
   return erasureChanges(
     createErasure(store, {
@@ -117,8 +119,9 @@ export function erasureOf(parts: Parts, { erasure }: Config): ErasureChanges | n
       now,
       due: erasure.due,
       accepted: recipients.erasureAccepted,
+      ...(consent.store === undefined ? {} : { lifted: consentRecordsOf(parts).empty }),
     }),
-    async () => log.dataSubject,
+    { dataSubject: async () => log.dataSubject, policy: async () => policy.current(), checkCategory },
   );
 }
 

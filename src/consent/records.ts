@@ -1,6 +1,7 @@
 /**
  * Changes of consents in the store. Each is one transaction: the entry of the data subject and the event, which says who did it and keeps the
  * consent record of ISO/IEC TS 27560. PostgreSQL announces it when it is in force.
+ * They are in one file: all lock the same rows and write them in the same way.
  */
 import { SluiceError } from '../errors.ts';
 import type { Database, Queries, Row } from '../model/database.ts';
@@ -46,6 +47,8 @@ export interface ConsentRecords {
     readonly events: readonly ConsentEvent[] /** not given before, so not withdrawn now */;
     readonly already: number;
   } | null>;
+  /** Withdraws everything that was given, as a part of a lifted erasure, whose record tells of it. @throws SluiceError `consent_invalid` */
+  empty(queries: Queries, id: string, actor: string): Promise<void>;
   /** undefined: nobody is known by this id; null: the entry cannot be trusted */
   entry(id: string): Promise<ConsentEntry | null | undefined>;
   aliases(id: string): Promise<readonly { readonly type: string; readonly alias: string }[]>;
@@ -240,6 +243,43 @@ export function createConsentRecords(
     return added;
   }
 
+  const withdraw = async (
+    queries: Queries,
+    id: string,
+    { purpose, recipient }: { readonly purpose?: string; readonly recipient?: string },
+    evidence: Evidence,
+    actor: string,
+  ): Promise<{ readonly events: readonly ConsentEvent[]; readonly already: number } | null> => {
+    const row = (await locked(queries, [id], false)).get(id);
+    if (row === undefined) return null;
+    const entry = trusted(row);
+    const { consents = [] } = entry;
+    const concerned = consents.filter(
+      (c) =>
+        (purpose === undefined || c.purpose === purpose) &&
+        (recipient === undefined || c.recipient === recipient),
+    );
+    const given = concerned.filter(({ status }) => status === 'given');
+    // A clock that runs behind may not make a withdrawal older than the consent.
+    const at = momentAfter(concerned, now());
+    const after: ConsentEntry = {
+      ...entry,
+      consents: consents.map((c) => (given.includes(c) ? { ...c, status: 'withdrawn', at } : c)),
+    };
+    const events = given.map((consent, i) =>
+      step(
+        { data_subject: id, version: row.version + i },
+        actor,
+        'withdrawn',
+        recordOf({ ...consent, status: 'withdrawn', at }, evidence),
+        after,
+      ),
+    );
+    await write(queries, events);
+    if (events.length > 0) await changed?.(queries, { events, flags: new Map() });
+    return { events, already: concerned.length - given.length };
+  };
+
   return {
     async edit(edits, actor, journaled) {
       for (const each of edits) checkEdit(each);
@@ -250,40 +290,16 @@ export function createConsentRecords(
       });
     },
 
-    withdraw: (id, { purpose, recipient }, evidence, actor, journaled) =>
+    withdraw: (id, wanted, evidence, actor, journaled) =>
       database.transaction(async (queries) => {
-        const row = (await locked(queries, [id], false)).get(id);
-        if (row === undefined) return null;
-        const entry = trusted(row);
-        const { consents = [] } = entry;
-        const concerned = consents.filter(
-          (c) =>
-            (purpose === undefined || c.purpose === purpose) &&
-            (recipient === undefined || c.recipient === recipient),
-        );
-        const given = concerned.filter(({ status }) => status === 'given');
-        // A clock that runs behind may not make a withdrawal older than the consent.
-        const at = momentAfter(concerned, now());
-        const after: ConsentEntry = {
-          ...entry,
-          consents: consents.map((c) => (given.includes(c) ? { ...c, status: 'withdrawn', at } : c)),
-        };
-        const events = given.map((consent, i) =>
-          step(
-            { data_subject: id, version: row.version + i },
-            actor,
-            'withdrawn',
-            recordOf({ ...consent, status: 'withdrawn', at }, evidence),
-            after,
-          ),
-        );
-        await write(queries, events);
-        if (events.length > 0) {
-          await changed?.(queries, { events, flags: new Map() });
-          await journaled?.(events, queries);
-        }
-        return { events, already: concerned.length - given.length };
+        const withdrawn = await withdraw(queries, id, wanted, evidence, actor);
+        if (withdrawn !== null && withdrawn.events.length > 0) await journaled?.(withdrawn.events, queries);
+        return withdrawn;
       }),
+
+    async empty(queries, id, actor) {
+      await withdraw(queries, id, {}, { method: 'erasure lifted' }, actor);
+    },
 
     async entry(id) {
       const [row] = await database.query<{ entry: string }>(

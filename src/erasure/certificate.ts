@@ -22,7 +22,9 @@ export interface Certificate {
 /** @throws SluiceError `erasure_invalid` */
 export function certificateOf(request: RequestRow): Certificate {
   const { id, kind, data_subject, state, requested_at, closed_at, evidence } = request;
-  if (kind !== 'erasure' || (state !== 'completed' && state !== 'partly'))
+  // What was completed stays so, also when the person has come back.
+  const certified = state === 'lifted' ? 'completed' : state;
+  if (kind !== 'erasure' || (certified !== 'completed' && certified !== 'partly'))
     throw new SluiceError(
       'erasure_invalid',
       `There are certificates of erasures that are completed, and this is ${kind === 'access' ? 'an' : 'a'} ${kind} that is ${state.replaceAll('_', ' ')}.`,
@@ -32,7 +34,7 @@ export function certificateOf(request: RequestRow): Certificate {
     data_subject,
     requested_at: new Date(requested_at).toISOString(),
     closed_at: new Date(closed_at!).toISOString(),
-    state,
+    state: certified,
     held: holdsOf(request),
     confirmations: confirmationsOf(request).map(({ upstream, at }) => ({ upstream, at })),
     confirmed_by_person: evidence !== null,

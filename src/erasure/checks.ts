@@ -1,4 +1,5 @@
 /** What is checked before a request is changed. */
+import { didYouMean } from '../documents/near-name.ts';
 import { SluiceError } from '../errors.ts';
 import { startOf } from '../model/moment.ts';
 import { holdsUnseen } from '../model/spelling.ts';
@@ -24,6 +25,15 @@ export function checkId(id: string): void {
     throw new SluiceError(
       'erasure_invalid',
       `The id of a data subject has 1 to ${LONGEST_ID} characters, no blanks around it and no invisible characters in it.`,
+    );
+}
+
+/** @param known categories of the policy's catalogs. @throws SluiceError `erasure_invalid` */
+export function checkCategory(category: string, known: readonly string[]): void {
+  if (!known.includes(category))
+    throw new SluiceError(
+      'erasure_invalid',
+      `No catalog of the policy has the category "${category}"${didYouMean(category, known) || '.'} Its categories: ${known.join(', ') || 'none'}.`,
     );
 }
 

@@ -1,9 +1,11 @@
 /**
  * Requests of data subjects in the store: for erasure, for restriction of processing, for access. Each change is one transaction: the request, its
  * event, and the marks by which the policy stops the disclosure. PostgreSQL announces the marks when they are in force.
+ * They are in one file: all take the same lock and have the same last step.
  */
 import { SluiceError } from '../errors.ts';
 import type { Database, Queries } from '../model/database.ts';
+import type { Kind } from '../model/erasure.ts';
 import type { Journaled } from '../model/journaled.ts';
 import { checkHold, checkId, isOver, requireOpen } from './checks.ts';
 import {
@@ -13,12 +15,12 @@ import {
   type Hold,
   holdsOf,
   isOverdue,
-  type Kind,
   marksBy,
   type RequestEvent,
   type RequestRow,
 } from './tables.ts';
 
+export { checkCategory } from './checks.ts';
 export { type Certificate, certificateOf, checkCertificate, signedCertificate } from './certificate.ts';
 export { carryOut, type Deleted, type Send } from './deletion.ts';
 export { markSource } from './marks.ts';
@@ -31,13 +33,9 @@ export {
   holdsOf,
   isOpen,
   isOverdue,
-  type Kind,
-  KINDS,
   MARKS,
-  marksBy,
   type RequestEvent,
   type RequestRow,
-  type State,
 } from './tables.ts';
 
 /** What has changed, as it is recorded. */
@@ -94,6 +92,12 @@ export interface ErasureStore {
   complete(id: string, evidence: string | null, change: Change): Promise<RequestRow>;
   /** The disclosure goes on. @throws as `accept` */
   reject(id: string, reason: string, change: Change): Promise<RequestRow>;
+  /**
+   * The person of a completed erasure is a customer again: what is disclosed of them is new. Consents from before are withdrawn.
+   * @param consentsRemoved where consents are not in the store: somebody has removed those from before
+   * @throws as `accept`; `erasure_invalid`: it is not completed, or consents from before may be in force
+   */
+  lift(id: string, reason: string, consentsRemoved: boolean, change: Change): Promise<RequestRow>;
   /** Its time is over, or that of a hold. */
   isOverdue(request: RequestRow): boolean;
   /** the oldest first */
@@ -109,11 +113,13 @@ export interface ErasureDependencies {
   readonly due: number;
   /** Called when an erasure is accepted, in its transaction: who else has to know. */
   readonly accepted?: (queries: Queries, data_subject: string) => Promise<void>;
+  /** Called when an erasure is lifted, in its transaction: withdraws the consents from before. Absent: consents are not in the store. */
+  readonly lifted?: (queries: Queries, data_subject: string, by: string) => Promise<void>;
 }
 
 export function createErasure(
   database: Database,
-  { newId, now, due, accepted }: ErasureDependencies,
+  { newId, now, due, accepted, lifted }: ErasureDependencies,
 ): ErasureStore {
   const find = async (queries: Queries, id: string, lock = ''): Promise<RequestRow> => {
     const [request] = await queries.query<RequestRow>(
@@ -179,6 +185,7 @@ export function createErasure(
         [id, ...set.map(([, value]) => value ?? null)],
       );
       if (what === 'accepted' && before.kind === 'erasure') await accepted?.(tx, before.data_subject);
+      if (what === 'lifted') await lifted?.(tx, before.data_subject, change.by);
       return settle(tx, after!, what, note, change, at);
     });
 
@@ -283,6 +290,23 @@ export function createErasure(
       changed(id, 'rejected', reason, change, (request, at) => {
         requireOpen(request);
         return { state: 'rejected', reason, closed_at: at, closed_by: change.by };
+      }),
+
+    lift: (id, reason, consentsRemoved, change) =>
+      changed(id, 'lifted', reason, change, (request) => {
+        if (request.kind !== 'erasure' || request.state !== 'completed')
+          throw new SluiceError(
+            'erasure_invalid',
+            request.state === 'partly'
+              ? `The request ${id} is completed in part: what is held is of the time before, and would be disclosed as if it were new. Complete it first, or give the person another number.`
+              : `Only an erasure that is completed is lifted, and the request ${id} (${request.kind}) is ${request.state.replaceAll('_', ' ')}.`,
+          );
+        if (lifted === undefined && !consentsRemoved)
+          throw new SluiceError(
+            'erasure_invalid',
+            'Consents are not in the store, so that those from before may be in force: remove them where they are kept, and say so (--consents-removed, "consents_removed": true).',
+          );
+        return { state: 'lifted', reason };
       }),
 
     isOverdue: (request) => isOverdue(request, now().getTime()),

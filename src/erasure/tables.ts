@@ -1,6 +1,7 @@
 /** Tables of requests of data subjects. A request is never deleted; an event is never changed. */
 import type { Mark } from '../model/consent.ts';
 import type { Migration, Row } from '../model/database.ts';
+import type { Kind, State } from '../model/erasure.ts';
 import { endOf } from '../model/moment.ts';
 
 const TABLES = `
@@ -38,15 +39,6 @@ export const ERASURE_MIGRATIONS: readonly Migration[] = [
   },
 ];
 
-export const KINDS = ['erasure', 'restriction', 'access'] as const;
-export type Kind = (typeof KINDS)[number];
-
-/**
- * requested → in_progress (accepted) → completed, or partly (categories are held), or rejected. A restriction is in force while it is open:
- * completing it ends it.
- */
-export type State = 'requested' | 'in_progress' | 'completed' | 'partly' | 'rejected';
-
 /** A category that must be kept although its erasure was asked for. */
 export interface Hold {
   readonly category: string;
@@ -80,7 +72,7 @@ export interface RequestRow extends Row {
   readonly closed_by: string | null;
   /** where the proof of the deletion is kept */
   readonly evidence: string | null;
-  /** why it was rejected */
+  /** why it was rejected, or lifted */
   readonly reason: string | null;
 }
 
@@ -102,7 +94,8 @@ export type EventName =
   | 'confirmed'
   | 'failed'
   | 'completed'
-  | 'rejected';
+  | 'rejected'
+  | 'lifted';
 
 export const holdsOf = ({ holds }: Pick<RequestRow, 'holds'>): readonly Hold[] => JSON.parse(holds) as Hold[];
 export const confirmationsOf = ({ confirmations }: RequestRow): readonly Confirmation[] =>
@@ -124,7 +117,7 @@ export function marksBy(requests: readonly Pick<RequestRow, 'kind' | 'state' | '
   const marks = requests.flatMap((request): readonly Mark[] => {
     const { kind, state } = request;
     if (kind === 'restriction') return isOpen(request) ? [{ flag: 'restricted', until: null }] : [];
-    if (kind !== 'erasure' || state === 'rejected') return [];
+    if (kind !== 'erasure' || state === 'rejected' || state === 'lifted') return [];
     return [
       { flag: isOpen(request) ? 'erasure_pending' : 'erased', until: null },
       ...holdsOf(request).map(({ category, until }) => ({ flag: `held:${category}`, until: endOf(until) })),

@@ -133,3 +133,13 @@ const memberOf = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? (value as { readonly [name: string]: unknown })[name]
     : undefined;
+
+/** Categories of the fields of these catalogs, sorted. */
+export const categoriesOf = (catalogs: ReadonlyMap<string, Catalog>): readonly string[] =>
+  [
+    ...new Set(
+      [...catalogs.values()].flatMap(({ fields }) =>
+        Object.values(fields).flatMap((entry) => ('category' in entry ? [entry.category] : [])),
+      ),
+    ),
+  ].sort();

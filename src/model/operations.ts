@@ -23,6 +23,7 @@ export const CHANGES = [
   'erasure.complete',
   'erasure.confirm',
   'erasure.hold',
+  'erasure.lift',
   'erasure.reject',
   'erasure.release',
   'erasure.request',

@@ -166,11 +166,29 @@ describe.each(['sqlite', 'postgres'])('the admin API for customers and recipient
       expect(done.records).toHaveLength(1);
       expect(codesOf(done)).toEqual(['role_permits', code]);
     }
+    const misnamed = await api.call(officer, 'erasure.request', {}, { body: { data_subject: '王小明/2' } });
+    const other = { id: String(misnamed.body['id']) };
+    const unknown = await api.call(officer, 'erasure.hold', other, {
+      body: { ...hold, category: 'transactoin' },
+    });
+    expect(unknown).toMatchObject({
+      ...{ status: 400, body: { code: 'erasure_invalid' }, record: { outcome: 'denied' } },
+    });
+    expect(unknown.body['detail']).toContain('did you mean "transaction"? Its categories: ');
     const late = await api.call(officer, 'erasure.reject', { id }, { body: { reason: 'r' } });
     expect(late).toMatchObject({
       status: 409,
       body: { code: 'erasure_closed' },
       record: { outcome: 'denied' },
+    });
+    const lifted = await api.call(officer, 'erasure.lift', { id }, { body: { reason: '新保单' } });
+    expect(lifted).toMatchObject({
+      ...{ status: 200, body: { state: 'lifted', reason: '新保单', ...COMPLETE } },
+      record: { kind: 'erasure', outcome: 'allowed', justification: '新保单' },
+    });
+    expect(codesOf(lifted)).toEqual(['role_permits', 'erasure_lifted']);
+    expect(await api.call(auditor, 'erasure.lift', { id }, { body: { reason: 'r' } })).toMatchObject({
+      ...{ status: 403, record: { outcome: 'denied' } },
     });
     const shown = await api.call(auditor, 'erasure.show', { id });
     expect((shown.body['events'] as { what: string }[]).map(({ what }) => what)).toEqual([
@@ -179,6 +197,7 @@ describe.each(['sqlite', 'postgres'])('the admin API for customers and recipient
       'held',
       'released',
       'completed',
+      'lifted',
     ]);
     expect(shown.record.disclosure?.data_subjects).toEqual(made.record.disclosure?.data_subjects);
     expect(JSON.stringify([made.records, shown.records, again.records])).not.toContain('王小明');

@@ -4,10 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { sluice as run } from '../cli/support.ts';
 import { recordsOf } from '../support/journals.ts';
 
+const POLICIES = fileURLToPath(new URL('../../policies', import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'sluice-erasure-cli-'));
 /** requests that the upstream has got, and the statuses that it answers with, the last one for ever */
 const seen: string[] = [];
@@ -51,7 +53,7 @@ function config(name: string, more: object): string {
           { issuer: 'https://i.example', audience: 's', jwks: { file: './k.json' }, algorithms: ['ES256'] },
         ],
       },
-      policy: { dir: './policies' },
+      policy: { dir: POLICIES },
       consent: { file: './consents.yaml' },
       store: { sqlite: './store.db' },
       decision_log: { journal: { dir: './journal' } },
@@ -114,6 +116,42 @@ describe('sluice erasure', () => {
     const checked = await erasure(['verify-certificate', '-'], jws);
     expect(checked).toMatchObject({ code: 0, err: '' });
     expect(checked.out).toContain(`the erasure of ${person} is partly since`);
+  });
+
+  test('hold refuses a category that no catalog has, and says which there are', async () => {
+    const { id } = await opened();
+    const said = await hold(id, 'transactions');
+    expect(said.code).toBe(3);
+    expect(said.err).toMatch(
+      /No catalog of the policy has the category "transactions"; did you mean "transaction"\? Its categories: .*identity.*\[erasure_invalid\]/s,
+    );
+    expect((await erasure(['show', id, '--json'])).json()).toMatchObject({ holds: [] });
+  });
+
+  test('lift ends a completed erasure with its reason, and the certificate still holds', async () => {
+    const { id, person } = await opened();
+    await erasure(['accept', id, '--by', 'han']);
+    await erasure(['complete', id, '--evidence', 'ticket 1', '--by', 'han']);
+    const jws = (await erasure(['certificate', id])).out;
+    const lift = ['lift', id, '--reason', '新保单', '--by', 'wu'];
+    expect((await erasure(lift)).err).toContain('--consents-removed');
+    expect(await erasure([...lift, '--consents-removed'])).toMatchObject({
+      ...{ code: 0, err: '', out: `${id} (erasure) is lifted.\n` },
+    });
+    const shown = (await erasure(['show', id])).out;
+    for (const text of ['lifted, completed on', '新保单', 'wu', 'ticket 1']) expect(shown).toContain(text);
+    const checked = await erasure(['verify-certificate', '-'], jws);
+    expect(checked).toMatchObject({ code: 0, err: '' });
+    expect(checked.out).toMatch(
+      new RegExp(
+        `the erasure of ${person} is completed since .*\n.*since then: lifted, ${person} is a customer again`,
+      ),
+    );
+    const [record] = recordsOf(join(dir, 'journal')).filter(({ action }) => action === 'erasure.lift');
+    expect(record).toMatchObject({
+      ...{ kind: 'erasure', outcome: 'allowed', subject: { id: 'wu' }, justification: '新保单' },
+      ...{ reasons: [{ code: 'erasure_lifted' }], labels: { request: id, state: 'lifted' } },
+    });
   });
 
   test('a certificate that was changed, is of another kind, or is of a completion that the store does not have, does not hold', async () => {

@@ -8,14 +8,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MIGRATIONS } from '../../src/compose/store.ts';
 import {
   type Change,
+  certificateOf,
   createErasure,
   type ErasureStore,
   type Happened,
   holdsOf,
-  type Kind,
   markSource,
   type RequestRow,
 } from '../../src/erasure/index.ts';
+import { createConsentRecords } from '../../src/consent/index.ts';
+import type { Kind } from '../../src/model/erasure.ts';
 import type { Database } from '../../src/model/database.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
@@ -131,6 +133,80 @@ describe.each(Object.keys(OPEN))('requests of data subjects in %s', (dialect) =>
     });
     expect(await flags(id)).toEqual(['erasure_pending']);
     expect((await store.show(r)).events.map(({ what }) => what)).toEqual(['requested']);
+  });
+
+  test('that are completed are lifted when the person comes back, and their consents start empty', async () => {
+    const consents = createConsentRecords(database, { now: () => new Date(time) });
+    const own = createErasure(database, {
+      newId: () => `r-${dialect}-${n++}`,
+      now: () => new Date(time),
+      due: 30 * DAY,
+      lifted: consents.empty,
+    });
+    const id = person();
+    const at = new Date(time - DAY).toISOString();
+    const given = {
+      purpose: 'p',
+      categories: ['contact'],
+      recipient: 'internal',
+      status: 'given',
+      at,
+    } as const;
+    await consents.edit(
+      [
+        {
+          data_subject: id,
+          statements: [{ consent: given, evidence: {}, isSaidNow: false }],
+          addFlags: ['vip'],
+        },
+      ] as never,
+      'li',
+    );
+    const { id: r } = await request(id);
+    for (const state of ['requested', 'in_progress']) {
+      await expect(own.lift(r, 'back', true, by())).rejects.toMatchObject({
+        code: 'erasure_invalid',
+        message: expect.stringContaining(state.replace('_', ' ')) as string,
+      });
+      if (state === 'requested') await store.accept(r, null, by());
+    }
+    const { closed_at } = await store.complete(r, 'ticket 1', by('han'));
+    const certificate = certificateOf((await store.show(r)).request);
+    // All of it or nothing: the record of the change is its last step.
+    await expect(own.lift(r, 'back', false, by('li', true))).rejects.toThrow('the journal is full');
+    expect([await flags(id), (await consents.entry(id))?.consents?.[0]?.status]).toEqual([
+      ['erased'],
+      'given',
+    ]);
+    // Consents that are kept elsewhere cannot be withdrawn with it.
+    await expect(store.lift(r, 'back', false, by())).rejects.toMatchObject({ code: 'erasure_invalid' });
+    expect(await own.lift(r, 'a new contract', false, by('wu'))).toMatchObject({
+      ...{ state: 'lifted', reason: 'a new contract', closed_at, closed_by: 'han', evidence: 'ticket 1' },
+    });
+    expect(await flags(id)).toEqual([]);
+    expect(await consents.entry(id)).toMatchObject({ flags: ['vip'], consents: [{ status: 'withdrawn' }] });
+    expect((await consents.history(id)).at(-1)).toMatchObject({ actor: 'wu', what: 'withdrawn' });
+    const { request: now, events } = await store.show(r);
+    expect(events.at(-1)).toMatchObject({ what: 'lifted', who: 'wu', note: 'a new contract' });
+    expect(happened.at(-1)).toMatchObject({ what: 'lifted', note: 'a new contract' });
+    expect(certificateOf(now)).toEqual(certificate);
+    await expect(own.lift(r, 'again', true, by())).rejects.toMatchObject({ code: 'erasure_invalid' });
+    // They may ask for it once more.
+    expect((await request(id)).id).not.toBe(r);
+    expect(await flags(id)).toEqual(['erasure_pending']);
+  });
+
+  test('that are completed in part are not lifted: what is held is of the time before', async () => {
+    const id = person();
+    const { id: r } = await request(id);
+    await store.accept(r, null, by());
+    await store.hold(r, TRANSACTIONS, by());
+    await store.complete(r, 'ticket 1', by());
+    await expect(store.lift(r, 'back', true, by())).rejects.toMatchObject({
+      code: 'erasure_invalid',
+      message: expect.stringContaining('another number') as string,
+    });
+    expect(await flags(id)).toEqual(['erased', 'held:transaction']);
   });
 
   test('marks of a hold end with its last day', async () => {

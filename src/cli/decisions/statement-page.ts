@@ -26,6 +26,7 @@ const CHANGES: Readonly<Record<string, Words>> = {
   erasure_confirmed: { zh: '系统已确认删除', en: 'deletion confirmed by a system' },
   erasure_failed: { zh: '删除尚未确认', en: 'deletion not confirmed yet' },
   erasure_completed: { zh: '请求已完成', en: 'request completed' },
+  erasure_lifted: { zh: '再次成为客户', en: 'a customer again' },
   erasure_rejected: { zh: '请求未获准许', en: 'request not granted' },
 };
 

@@ -59,7 +59,9 @@ export function addCertificates(add: (name: string, description: string) => Comm
         );
         if (now.state !== state)
           io.stdout.write(
-            `since then: ${now.state} on ${new Date(now.closed_at!).toISOString()}${holdsOf(now).length === 0 ? ', nothing is held any more' : ''}\n`,
+            now.state === 'lifted'
+              ? `since then: lifted, ${now.data_subject} is a customer again\n`
+              : `since then: ${now.state} on ${new Date(now.closed_at!).toISOString()}${holdsOf(now).length === 0 ? ', nothing is held any more' : ''}\n`,
           );
       }),
     );

@@ -100,5 +100,6 @@ function stateOf(request: RequestRow): string {
   const late = isOverdue(request, Date.now());
   if (isOpen(request))
     return `${state.replaceAll('_', ' ')}, ${late ? `OVERDUE since ${day(due_at)}` : `due on ${day(due_at)}`}`;
+  if (state === 'lifted') return `lifted, completed on ${day(closed_at!)}`;
   return `${state} on ${day(closed_at!)}${late ? ', OVERDUE: a hold is over' : ''}`;
 }

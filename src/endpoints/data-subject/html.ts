@@ -106,6 +106,7 @@ const STATES: Table = {
   completed: ['已完成', 'completed'],
   partly: ['已完成，部分信息依法保留', 'completed; some data must be kept by law'],
   rejected: ['未获准许', 'not granted'],
+  lifted: ['已完成；您此后再次成为客户', 'completed; you have become a customer again since'],
 };
 
 const named = (say: Say, table: Table, name: string): string =>

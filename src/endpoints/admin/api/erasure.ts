@@ -1,6 +1,7 @@
 /** Requests of data subjects: for erasure, restriction of processing, and access. The deletion itself is `sluice erasure run`. */
 import { requestEventJson, requestJson } from '../../../changes/spelled.ts';
 import { Type } from '../../../documents/kinds.ts';
+import { REQUEST_KINDS, REQUEST_STATES } from '../../../model/erasure.ts';
 import { about, type AdminServices, configured, type Done, type Operation, operation } from './operation.ts';
 import { page } from './paging.ts';
 import {
@@ -17,14 +18,13 @@ import {
   text,
 } from './schemas.ts';
 
-const KINDS = ['erasure', 'restriction', 'access'] as const;
-const STATES = ['open', 'overdue', 'closed', 'all'] as const;
+const LISTED = ['open', 'overdue', 'closed', 'all'] as const;
 
 const members = {
   id: Type.String(),
-  kind: enumOf(KINDS),
+  kind: enumOf(REQUEST_KINDS),
   data_subject: Type.String(),
-  state: enumOf(['requested', 'in_progress', 'completed', 'partly', 'rejected']),
+  state: enumOf(REQUEST_STATES),
   requested_at: instant,
   requested_by: Type.String(),
   due_at: instant,
@@ -83,8 +83,8 @@ export const ERASURE: readonly Operation[] = [
     path: '/v1/erasure-requests',
     summary: 'Requests of customers, the oldest first',
     query: object({
-      state: optional(enumOf(STATES, 'default: open')),
-      kind: optional(enumOf(KINDS)),
+      state: optional(enumOf(LISTED, 'default: open')),
+      kind: optional(enumOf(REQUEST_KINDS)),
       data_subject: optional(text('only of this person', 256)),
       limit,
       cursor,
@@ -140,7 +140,7 @@ export const ERASURE: readonly Operation[] = [
     otherwise: 200,
     body: object({
       data_subject: dataSubject,
-      kind: optional(enumOf(KINDS, 'default: erasure')),
+      kind: optional(enumOf(REQUEST_KINDS, 'default: erasure')),
       note: optional(text('how it was asked for: letter, phone, form', 2_000)),
     }),
     answer: request,
@@ -205,6 +205,24 @@ export const ERASURE: readonly Operation[] = [
     codes: CODES,
     async run({ path, body, services, recorder }) {
       return done(await erasure(services).reject(path['id']!, body.reason, recorder), services);
+    },
+  }),
+  operation({
+    ...ofRequest('lift'),
+    name: 'erasure.lift',
+    summary: 'The person of a completed erasure is a customer again; consents start empty',
+    body: object({
+      reason,
+      consents_removed: optional(
+        Type.Boolean({
+          description: 'where consents are not in the store: those from before have been removed',
+        }),
+      ),
+    }),
+    codes: CODES,
+    async run({ path, body, services, recorder }) {
+      const { reason: why, consents_removed: removed = false } = body;
+      return done(await erasure(services).lift(path['id']!, why, removed, recorder), services);
     },
   }),
 ];
