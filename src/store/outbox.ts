@@ -120,18 +120,30 @@ export async function readOutbox(
 
 /**
  * Removes rows of transactions that had ended before `before`, and notes it in the same statement: whoever has read nothing since then sees that
- * rows may be missing. Locked rows are being removed by another process.
+ * rows may be missing.
+ *
+ * A number that this server has not given yet came with a copy of another server's tables (pg_dump). Such rows would be new at every read, and such a
+ * note would say for ever that rows were missed, so both are put right.
  */
 const REMOVE = `
-WITH gone AS (
+WITH next AS (SELECT pg_snapshot_xmax(pg_current_snapshot()) AS xid),
+gone AS (
   DELETE FROM sluice_announcements WHERE id IN (
-    SELECT id FROM sluice_announcements WHERE xid < $1::xid8 ORDER BY id LIMIT ${MOST_REMOVED} FOR UPDATE SKIP LOCKED)
+    SELECT id FROM sluice_announcements, next WHERE sluice_announcements.xid < $1::xid8 OR sluice_announcements.xid >= next.xid
+    ORDER BY id LIMIT ${MOST_REMOVED})
   RETURNING 1)
-UPDATE sluice_announcements_removed SET before = greatest(before, $1::xid8) WHERE EXISTS (SELECT FROM gone)`;
+UPDATE sluice_announcements_removed SET before = CASE WHEN before < next.xid THEN greatest(before, $1::xid8) ELSE $1::xid8 END
+FROM next WHERE EXISTS (SELECT FROM gone) OR before >= next.xid`;
+
+/** One process at a time, so that what is compared with the numbers of a snapshot is from before it. */
+const LOCK = 'SELECT before FROM sluice_announcements_removed FOR UPDATE';
 
 /** @param before what `endedNow` returned earlier */
 export const removeRead = (database: Database, before: string): Promise<unknown> =>
-  database.write(REMOVE, [before]);
+  database.transaction(async (queries) => {
+    await queries.query(LOCK);
+    await queries.query(REMOVE, [before]);
+  });
 
 /** All transactions with a smaller number have ended. */
 export async function endedNow(database: Database): Promise<string> {

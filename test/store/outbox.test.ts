@@ -121,6 +121,21 @@ describe('what a process reads', () => {
     expect(await read()).toEqual([about('next')]);
   });
 
+  test('is not everything for ever in a copy of the tables at another server, whose numbers of transactions are smaller', async () => {
+    const { read } = reader();
+    const a = await connected();
+    const ahead = '(pg_current_xact_id()::text::bigint + 1000000000)::text::xid8';
+    await announce(a, 'copied');
+    await a.query(`UPDATE sluice_announcements SET xid = ${ahead}`);
+    await a.query(`UPDATE sluice_announcements_removed SET before = ${ahead}`);
+    for (let i = 0; i < 3; i++) expect(await read()).toEqual(EVERYTHING);
+    await removeRead(database, await endedNow(database));
+    await read();
+    await announce(a, 'next');
+    expect(await read()).toEqual([about('next')]);
+    expect(await read()).toEqual([]);
+  });
+
   test('is everything at a server that was started again, and for more rows than can be told one by one', async () => {
     const { read, at } = reader();
     const a = await connected();
