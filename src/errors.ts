@@ -180,6 +180,8 @@ export const ERROR_CODES = [
   'record_not_found',
   'checkpoint_refused',
   'witness_unavailable',
+  'sink_unavailable',
+  'sink_refused',
   // configuration and command line
   'config_unreadable',
   'config_invalid',

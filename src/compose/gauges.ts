@@ -1,5 +1,6 @@
 /** Metrics that are read from the parts when Prometheus scrapes. */
 import type { Config } from '../config/index.ts';
+import type { StoreStatus } from '../decision-log/index/copies.ts';
 import type { Parts } from './build.ts';
 import type { RunningRecipients } from './recipients.ts';
 
@@ -28,6 +29,38 @@ export function registerGauges({
     () => Number(log.status().ok),
     'min',
   );
+  if (config.decision_log.sinks.length > 0) {
+    const ofSinks = (read: (copy: StoreStatus) => number): Readonly<Record<string, number>> =>
+      Object.fromEntries(
+        Object.entries(log.status().copies).flatMap(([name, copy]) =>
+          name === 'sqlite' || name === 'postgres' ? [] : [[name, read(copy)]],
+        ),
+      );
+    metrics.totals(
+      'sluice_sink_position',
+      'Records that a sink has acknowledged, up to this seq.',
+      'sink',
+      () => ofSinks(({ seq }) => seq),
+    );
+    metrics.totals(
+      'sluice_sink_lag_records',
+      'Records in the journal that a sink does not have yet.',
+      'sink',
+      () => ofSinks(({ lag }) => lag),
+    );
+    metrics.totals(
+      'sluice_sink_failed',
+      'Processes whose sink fails (1 without workers); /readyz tells the last error.',
+      'sink',
+      () => ofSinks(({ ok }) => Number(!ok)),
+    );
+    metrics.totals(
+      'sluice_copies_lost_total',
+      'Records that an index or a sink will never get, by cause. overflow and refused are 0 by construction: the journal is the queue, and a sink that refuses stops. unreadable: damaged in the journal.',
+      'cause',
+      () => ({ overflow: 0, refused: 0, unreadable: log.status().unreadable }),
+    );
+  }
   if (config.decision_log.checkpoints !== undefined) {
     metrics.gauge(
       'sluice_checkpoint_lag_records',

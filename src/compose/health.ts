@@ -23,7 +23,13 @@ export const checksOf = ({
       return { ok: detail.ok, degraded: (detail.error ?? detail.unavailable) !== null, detail };
     },
   },
-  { name: 'journal', run: async () => log.status() },
+  {
+    name: 'journal',
+    run: async () => {
+      const status = log.status();
+      return { ...status, degraded: Object.values(status.copies).some(({ stopped }) => stopped === true) };
+    },
+  },
   { name: 'consent', run: () => consents.ready() },
   { name: 'store', run: () => store.ready() },
   ...(channel === null

@@ -40,6 +40,8 @@ export interface OpenDecisionLog extends DecisionLog, QueryInterface {
     detail?: string;
     lag: number;
     copies: { readonly [store: string]: StoreStatus };
+    /** lines of the journal that could not be read and have not been copied, once for each store */
+    unreadable: number;
     /** the checkpoints of this process's chain; null: none yet, or none are configured */
     checkpoints: LogStatus | null;
     /** durable records of this process's chain that no checkpoint covers */
@@ -111,7 +113,8 @@ export async function createDecisionLog(
         ok: journal.fault === null,
         ...(journal.fault === null ? {} : { detail: journal.fault.message }),
         lag: working.lag(journal.tip.seq),
-        copies: Object.fromEntries(working.stores()),
+        copies: working.stores(journal.tip.seq),
+        unreadable: working.unreadable,
         checkpoints: working.log,
         unsigned: Math.max(0, journal.tip.seq - (working.log?.size ?? 0)),
       }),

@@ -14,6 +14,9 @@ import {
   Type,
   url,
 } from '../documents/kinds.ts';
+import { sinksSchema } from './sinks/section.ts';
+
+export { checkSinks } from './sinks/section.ts';
 
 const pointers = (value: readonly string[]) => defaulted(Type.Array(pointer()), [...value]);
 
@@ -156,14 +159,7 @@ export const decisionLogSchema = section({
     }),
     'none',
   ),
-  sinks: defaulted(
-    Type.Array(Type.Union([section({ file: path() }), section({ stdout: Type.Literal(true) })]), {
-      maxItems: 8,
-      description:
-        'destinations that receive a copy of each record at least once: {file: PATH} or {stdout: true}',
-    }),
-    [],
-  ),
+  sinks: defaulted(sinksSchema, []),
   checkpoints: optional(checkpointsSchema),
   witness: optional(witnessedSchema),
   data_subject_key: optional(

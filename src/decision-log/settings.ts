@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { DecisionLogConfig } from './section.ts';
 import type { WorkerSettings } from './index/protocol.ts';
 import type { NoteSigner } from '../model/signing.ts';
+import { readTls } from './sinks/destination.ts';
 import { openWitness } from './tree/witnesses.ts';
 import { instanceName } from './journal/origin.ts';
 
@@ -51,7 +52,12 @@ export function indexOf(config: DecisionLogInput['index'], baseDir: string): Wor
 }
 
 export const sinksOf = (config: DecisionLogInput['sinks'], baseDir: string): WorkerSettings['sinks'] =>
-  (config ?? []).map((sink) => ('file' in sink ? { file: resolve(baseDir, sink.file) } : sink));
+  (config ?? []).map((sink) => {
+    if ('file' in sink) return { file: resolve(baseDir, sink.file) };
+    // Missing files are found at the start, not by the first record.
+    if ('http' in sink) readTls(sink.http.tls, `http:${sink.http.name}`);
+    return sink;
+  });
 
 /** @throws SluiceError `config_invalid`, `signing_key_unavailable` */
 export function checkpointsOf(

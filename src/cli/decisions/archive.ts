@@ -7,7 +7,7 @@ import { feed } from '../../decision-log/index/feeder.ts';
 import { openPostgresIndex } from '../../decision-log/index/postgres.ts';
 import { openSqliteIndex } from '../../decision-log/index/sqlite.ts';
 import type { Store } from '../../decision-log/index/store.ts';
-import { fileSink, stdoutSink } from '../../decision-log/sinks/sinks.ts';
+import { openSink } from '../../decision-log/sinks/open.ts';
 import type { Io } from '../io.ts';
 import { progressBar } from './check.ts';
 import { time } from './filters.ts';
@@ -40,7 +40,7 @@ export async function archive(options: ArchiveCommandOptions, io: Io): Promise<v
           published === null && at.config.checkpoints === undefined ? [] : [published?.checkpoint.size ?? 0];
         const positions = [
           inIndex,
-          ...(await Promise.all(sinks.map((s) => sinkAt(at.dir, origin, s).positions()))),
+          ...(await Promise.all(sinks.map((s) => openSink(at.dir, origin, s).store.positions()))),
         ];
         return Math.min(
           Number.POSITIVE_INFINITY,
@@ -69,9 +69,6 @@ export async function archive(options: ArchiveCommandOptions, io: Io): Promise<v
     await index?.close();
   }
 }
-
-const sinkAt = (dir: string, origin: string, sink: ReturnType<typeof sinksOf>[number]): Store =>
-  'file' in sink ? fileSink(dir, origin, sink.file) : stdoutSink(dir, origin);
 
 async function openIndex(at: Place): Promise<Store | null> {
   const index = indexOf(at.config.index, at.baseDir);

@@ -17,7 +17,12 @@ export interface StoreStatus {
   readonly ok: boolean;
   /** records of this process's chain that have been copied */
   readonly seq: number;
+  /** records of this process's chain that it does not have yet */
+  readonly lag: number;
+  /** the last error; absent after a success */
   readonly detail?: string;
+  /** present: it has refused a record, and is not tried again before the next start */
+  readonly stopped?: true;
 }
 
 export interface LogStatus extends KeptLog {
@@ -30,7 +35,8 @@ export class Copies implements QueryInterface {
   readonly #logger: Logger;
   readonly #signer: NoteSigner | null;
   #log: LogStatus | null = null;
-  readonly #stores = new Map<string, StoreStatus>();
+  readonly #stores = new Map<string, Omit<StoreStatus, 'lag'>>();
+  #unreadable = 0;
   readonly #requests = new Map<number, { resolve(value: unknown): void; reject(e: Error): void }>();
   #worker: Worker | null = null;
   #nextId = 1;
@@ -85,9 +91,22 @@ export class Copies implements QueryInterface {
             { store: message.store, detail: message.message },
             'decision records are not copied',
           );
-        this.#stores.set(message.store, { ok: false, seq: before?.seq ?? 0, detail: message.message });
+        if (message.stopped)
+          this.#logger.error(
+            { store: message.store, detail: message.message },
+            'a sink has refused decision records and is stopped',
+          );
+        this.#stores.set(message.store, {
+          ok: false,
+          seq: before?.seq ?? 0,
+          detail: message.message,
+          ...(message.stopped ? { stopped: true } : {}),
+        });
         return;
       }
+      case 'unreadable':
+        this.#unreadable += message.count;
+        return;
       case 'sign':
         void this.#sign(message.id, message.text);
         return;
@@ -175,8 +194,16 @@ export class Copies implements QueryInterface {
   query: QueryInterface['query'] = (query) => this.#request<DecisionPage>({ type: 'query', query });
   get: QueryInterface['get'] = (decisionId) => this.#request<Decision | null>({ type: 'get', decisionId });
 
-  stores(): ReadonlyMap<string, StoreStatus> {
-    return this.#stores;
+  /** @param seq of the last durable record */
+  stores(seq: number): { readonly [store: string]: StoreStatus } {
+    return Object.fromEntries(
+      [...this.#stores].map(([name, s]) => [name, { ...s, lag: Math.max(0, seq - s.seq) }]),
+    );
+  }
+
+  /** lines of the journal that could not be read, counted once for each store that has not got them */
+  get unreadable(): number {
+    return this.#unreadable;
   }
 
   /** Records up to `seq` that the slowest store does not have yet; 0 if there is no store. */

@@ -59,6 +59,7 @@ async function placeAt(store: Store, files: OriginFiles, at: Position): Promise<
 
 /**
  * Makes one pass over the origins that are `wanted`; stops early when `signal` is aborted.
+ * @param taken called after each batch
  * @throws errors of the store
  */
 export async function feed(
@@ -66,6 +67,7 @@ export async function feed(
   store: Store,
   signal?: AbortSignal,
   wanted: (origin: string) => boolean = () => true,
+  taken: (origin: string, position: Position) => void = () => undefined,
 ): Promise<FeedResult> {
   const positions = await store.positions();
   const seq = new Map([...positions].map(([origin, p]) => [origin, p.seq]));
@@ -80,6 +82,7 @@ export async function feed(
       for await (const step of batches(files, position, head, place)) {
         if (step.copies.length > 0) await store.take(files.origin, step.copies, step.position);
         position = step.position;
+        taken(files.origin, position);
         refused += step.refused;
         seq.set(files.origin, position.seq);
         if (signal?.aborted) break;

@@ -1,6 +1,7 @@
 /** Messages between the main thread and the copy worker. */
 import type { KeyObject } from 'node:crypto';
 import type { WitnessConfig } from '../section.ts';
+import type { SinkConfig } from '../sinks/section.ts';
 import type { KeptLog } from '../tree/keep.ts';
 import type { DecisionQuery } from './query.ts';
 
@@ -12,7 +13,7 @@ export interface WorkerSettings {
     | { readonly sqlite: string }
     | { readonly postgres: string; readonly schema?: string }
     | null;
-  readonly sinks: readonly ({ readonly file: string } | { readonly stdout: true })[];
+  readonly sinks: readonly SinkConfig[];
   readonly checkpoints: CheckpointSettings | null;
   /** milliseconds between passes over the journal if no commit is reported */
   readonly interval: number;
@@ -37,8 +38,11 @@ export type ToWorker =
   | { readonly type: 'close' };
 
 export type FromWorker =
-  | { readonly type: 'copied'; readonly store: string; readonly seq: number; readonly lag: number }
-  | { readonly type: 'failed'; readonly store: string; readonly message: string }
+  | { readonly type: 'copied'; readonly store: string; readonly seq: number }
+  /** lines of the journal that cannot be read, which a store has not got */
+  | { readonly type: 'unreadable'; readonly store: string; readonly count: number }
+  /** `stopped`: it is not tried again before the next start */
+  | { readonly type: 'failed'; readonly store: string; readonly message: string; readonly stopped: boolean }
   | { readonly type: 'sign'; readonly id: number; readonly text: string }
   | { readonly type: 'checkpoint'; readonly log: KeptLog }
   | { readonly type: 'checkpoint failed'; readonly message: string }

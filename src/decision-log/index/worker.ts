@@ -9,7 +9,8 @@ import type { QueryInterface } from './query.ts';
 import { listOrigins, lockPath as journalLock } from '../journal/directory.ts';
 import { isHeld } from '../journal/lock.ts';
 import { scanQuery } from './scan.ts';
-import { fileSink, stdoutSink } from '../sinks/sinks.ts';
+import { Unavailable } from '../sinks/destination.ts';
+import { openSink } from '../sinks/open.ts';
 import { feed } from './feeder.ts';
 import { openPostgresIndex } from './postgres.ts';
 import { createLogKeeper } from '../tree/keep.ts';
@@ -29,23 +30,22 @@ const loops: Array<{ wake(): void; done: Promise<void>; store: Store }> = [];
 if (settings.origin !== null) {
   if (index !== null) loops.push(keepFeeding(index, ownAndLeftOver()));
   for (const sink of settings.sinks) {
-    const store =
-      'file' in sink
-        ? fileSink(settings.dir, settings.origin, sink.file)
-        : stdoutSink(settings.dir, settings.origin);
-    loops.push(keepFeeding(store, () => isOwn));
+    const { store, takesLeftOver } = openSink(settings.dir, settings.origin, sink);
+    loops.push(keepFeeding(store, ownAndLeftOver(takesLeftOver)));
   }
 }
 
 /**
- * An index takes this process's chain and chains without a live process. Chains of live processes are left to them:
- * otherwise each of many workers would copy every record. A sink takes only this process's chain.
+ * A store takes this process's chain and chains without a live process. Chains of live processes are left to them:
+ * otherwise each of many workers would copy every record. An index takes the same record twice; of the processes with the
+ * same sink, one sends it the chains without a process, and the sinks `file` and `stdout` take only this process's chain.
  */
-function ownAndLeftOver(): () => (origin: string) => boolean {
+function ownAndLeftOver(takesLeftOver: () => boolean = () => true): () => (origin: string) => boolean {
   let next = 0;
   return () => {
     if (performance.now() < next) return isOwn;
     next = performance.now() + settings.interval;
+    if (!takesLeftOver()) return isOwn;
     return (origin) => isOwn(origin) || !isHeld(journalLock(settings.dir, origin));
   };
 }
@@ -120,13 +120,13 @@ function keepFeeding(store: Store, wanted: () => (origin: string) => boolean) {
       const last = closing.signal.aborted;
       woken = false;
       try {
-        const result = await feed(settings.dir, store, undefined, wanted());
-        send({
-          type: 'copied',
-          store: store.name,
-          seq: result.seq.get(settings.origin!) ?? 0,
-          lag: result.lag,
+        const result = await feed(settings.dir, store, undefined, wanted(), (origin, { seq }) => {
+          // The next failure is a new one: the store has answered.
+          delay = 100;
+          if (isOwn(origin)) send({ type: 'copied', store: store.name, seq });
         });
+        send({ type: 'copied', store: store.name, seq: result.seq.get(settings.origin!) ?? 0 });
+        if (result.refused > 0) send({ type: 'unreadable', store: store.name, count: result.refused });
         delay = 100;
         if (last) return;
         // There may be hundreds of commits a second; the pause copies them in one batch.
@@ -137,11 +137,13 @@ function keepFeeding(store: Store, wanted: () => (origin: string) => boolean) {
           type: 'failed',
           store: store.name,
           message: isSluiceError(e) ? e.message : (e as Error).name,
+          stopped: isSluiceError(e, 'sink_refused'),
         });
-        if (last) return;
+        if (last || isSluiceError(e, 'sink_refused')) return;
         delay = Math.min(delay * 2, 30_000);
+        const wait = Math.max(delay, e instanceof Unavailable ? e.wait : 0);
         await new Promise((resolve) => {
-          setTimeout(resolve, delay);
+          setTimeout(resolve, wait);
           closing.signal.addEventListener('abort', resolve, { once: true });
         });
       }

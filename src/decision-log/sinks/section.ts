@@ -1,0 +1,78 @@
+/** Part `decision_log.sinks`: destinations of copies of the records. */
+import {
+  defaulted,
+  duration,
+  optional,
+  path,
+  secret,
+  section,
+  type Static,
+  table,
+  Type,
+  url,
+} from '../../documents/kinds.ts';
+import type { Report } from '../../documents/faults.ts';
+
+const name = Type.String({
+  pattern: '^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$',
+  description:
+    'names the sink in metrics, and the file with its position: a new name gets all records of the journal again',
+});
+
+const tls = defaulted(
+  section({
+    ca: optional(
+      path({ description: 'PEM file with the trusted authorities; default: those of the operating system' }),
+    ),
+    cert: optional(path({ description: 'PEM file with the client certificate' })),
+    key: optional(path({ description: 'PEM' })),
+  }),
+  {},
+);
+
+const timeout = defaulted(
+  duration({ min: '100ms', max: '60s', description: 'longest wait for an acknowledgement' }),
+  '10s',
+);
+
+const http = section(
+  {
+    name,
+    url: url({ description: 'where batches are posted' }),
+    bearer: optional(secret({ description: 'token for the header Authorization' })),
+    tls,
+    timeout,
+    labels: defaulted(table(Type.String(), { description: 'added to the labels of each event' }), {}),
+  },
+  { description: 'posts batches of decision events as OPA writes them: a JSON array, compressed with gzip' },
+);
+
+export const sinksSchema = Type.Array(
+  Type.Union([section({ file: path() }), section({ stdout: Type.Literal(true) }), section({ http })]),
+  {
+    maxItems: 8,
+    description:
+      'destinations that receive a copy of each record at least once, in the order of its chain: {file: PATH}, {stdout: true} or {http: …}',
+  },
+);
+
+export type SinkConfig = Static<typeof sinksSchema>[number];
+export type TlsFiles = Static<typeof http>['tls'];
+export type HttpSink = Static<typeof http>;
+
+/** @param report paths start at `decision_log` */
+export function checkSinks(sinks: readonly SinkConfig[], report: Report): void {
+  const names = new Set<string>();
+  for (const [i, sink] of sinks.entries()) {
+    if (!('http' in sink)) continue;
+    const at = ['decision_log', 'sinks', i, 'http'];
+    const { name, tls, url } = sink.http;
+    if (names.has(name))
+      report([...at, 'name'], 'is the name of another sink, whose position it would share');
+    names.add(name);
+    if ((tls.cert === undefined) !== (tls.key === undefined))
+      report([...at, 'tls'], 'needs both cert and key, or neither');
+    if (!/^https:/i.test(url) && (tls.ca ?? tls.cert) !== undefined)
+      report([...at, 'tls'], 'is given for a URL that is not https:');
+  }
+}
