@@ -149,9 +149,9 @@ export function checkProof(
       const { signatures } = openNote(note, [...keysOf(checkpoint.log), ...witnesses]);
       if (!signatures.some(({ name, type }) => type === SIGNS && name === checkpoint.log))
         throw invalid(`the checkpoint of ${checkpoint.log} is not signed with a key that was given${where}`);
-      for (const { name } of witnesses)
-        if (!signatures.some((s) => s.type === COSIGNS && s.name === name))
-          throw invalid(`the witness ${name} has not cosigned the checkpoint${where}`);
+      for (const witness of witnesses)
+        if (!openNote(note, [witness]).signatures.some(({ type }) => type === COSIGNS))
+          throw invalid(`the witness ${witness.name} has not cosigned the checkpoint${where}`);
       if (record.seq !== index + 1 || !checkpoint.log.endsWith(`/${record.origin}`))
         throw invalid(`the record belongs to another place or log${where}`);
       if (!isIncluded(leafHash(Buffer.from(digest, 'hex')), index, checkpoint.size, proof, checkpoint.root))

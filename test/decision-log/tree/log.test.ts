@@ -272,6 +272,20 @@ describe('a proof', () => {
     );
   });
 
+  test('holds only if every witness that is named has cosigned, also where two have one name', async () => {
+    const { dir, origin, settings, decision, key } = await proven();
+    const { text } = splitNote((await grow(origin, settings))!.note);
+    const [one, two] = [newSigner(), newSigner()];
+    const named = (signer: typeof one): NoteKey => ({ name: 'w', type: COSIGNS, key: signer.publicKey() });
+    addSignatures(dir, origin, text, [(await cosignatureOf(text, 'w', one, 1)).trimEnd()]);
+    const file = JSON.stringify(await proofOf(dir, decision.decision_id, decision.chain));
+    expect(checkProof(file, () => [key], [named(one)]).records).toHaveLength(2);
+    for (const witnesses of [[named(two)], [named(one), named(two)]])
+      expect(() => checkProof(file, () => [key], witnesses)).toThrow(
+        expect.objectContaining({ code: 'signature_invalid' }),
+      );
+  });
+
   test('does not hold where a part of the decision is left out or is there twice', async () => {
     const dir = temporaryDirectory();
     const journal = await openJournal(dir);
