@@ -110,8 +110,9 @@ export function isConsistent(
   root: Buffer,
 ): boolean {
   if (old > size) return false;
+  if (old === size)
+    return proof.length === 0 && oldRoot.equals(root) && (size > 0 || root.equals(EMPTY_ROOT));
   if (old === 0) return proof.length === 0 && oldRoot.equals(EMPTY_ROOT);
-  if (old === size) return proof.length === 0 && oldRoot.equals(root);
   let [node, last] = [old - 1, size - 1];
   while (isOdd(node)) [node, last] = [half(node), half(last)];
   const path = node === 0 ? [oldRoot, ...proof] : [...proof];

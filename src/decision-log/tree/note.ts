@@ -25,6 +25,8 @@ export interface NoteSignature {
 }
 
 const MAX_NOTE = 64 << 10;
+/** as in the note package of Go: each costs the check of a signature */
+const MOST_SIGNATURES = 100;
 const DASH = '\u2014 ';
 
 const rawOf = (key: KeyObject): Buffer =>
@@ -95,7 +97,9 @@ export function splitNote(note: string): { readonly text: string; readonly lines
     /[\u0000-\u0009\u000b-\u001f]/.test(note)
   )
     throw invalid('it is not a signed note');
-  return { text: note.slice(0, end + 1), lines: note.slice(end + 2, -1).split('\n') };
+  const lines = note.slice(end + 2, -1).split('\n');
+  if (lines.length > MOST_SIGNATURES) throw invalid(`it has more than ${MOST_SIGNATURES} signatures`);
+  return { text: note.slice(0, end + 1), lines };
 }
 
 /**

@@ -12,7 +12,7 @@ import { errno, makeDirectory, syncDirectory } from '../journal/directory.ts';
 import { type Lock, tryLock } from '../journal/lock.ts';
 import type { WitnessSettings } from '../section.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
-import { HASH_BYTES, isConsistent } from './merkle.ts';
+import { EMPTY_ROOT, HASH_BYTES, isConsistent } from './merkle.ts';
 import { COSIGNS, cosignatureOf, type NoteKey, openNote, readKey, SIGNS, spellKey } from './note.ts';
 
 export interface WitnessAnswer {
@@ -26,7 +26,7 @@ export interface LogWitness {
   add(body: string): Promise<WitnessAnswer>;
 }
 
-/** checkpoints with a valid signature that were refused are kept, as evidence; the first ones */
+/** checkpoints with a valid signature that were refused are kept, as evidence; the first ones of each log and reason */
 const MOST_REFUSED = 100;
 const LOCK_MS = 2_000;
 
@@ -74,23 +74,23 @@ export function createWitness(
     if (lock === null) return said(503, 'Another checkpoint of this log is being cosigned.');
     try {
       const seen = existsSync(file) ? readCheckpoint(readFileSync(file, 'utf8')) : null;
-      const refuse = (answer: WitnessAnswer): WitnessAnswer => {
-        logger.error(
-          { log, size, seen: seen?.size ?? 0 },
-          'a checkpoint does not continue what was seen of its log',
-        );
-        keep(join(dir, 'refused'), log, body, now());
+      const refuse = (why: Refusal, answer: WitnessAnswer): WitnessAnswer => {
+        if (keep(join(dir, 'refused'), `${why}-${hash('sha256', log, 'hex').slice(0, 16)}`, text, body))
+          logger.error(
+            { log, size, seen: seen?.size ?? 0, why },
+            'a checkpoint does not continue what was seen of its log',
+          );
         return answer;
       };
       if (old !== (seen?.size ?? 0)) {
         const conflict = sized(seen?.size ?? 0);
         // Whoever asks with a size from before is only behind; whoever has fewer records than were seen has lost some.
-        return seen !== null && size < seen.size ? refuse(conflict) : conflict;
+        return seen !== null && size < seen.size ? refuse('not-continued', conflict) : conflict;
       }
-      if (seen !== null && old === size && !seen.root.equals(root)) return refuse(sized(seen.size));
-      const isContinued =
-        seen === null ? proof.length === 0 : isConsistent(old, size, proof, seen.root, root);
-      if (!isContinued) return refuse(said(422, 'The checkpoint does not continue the tree that was seen.'));
+      if (seen !== null && old === size && !seen.root.equals(root))
+        return refuse('other-tree', sized(seen.size));
+      if (!isConsistent(old, size, proof, seen?.root ?? EMPTY_ROOT, root))
+        return refuse('not-continued', said(422, 'The checkpoint does not continue the tree that was seen.'));
       const line = await cosignatureOf(text, name, signer, Math.floor(now().getTime() / 1000));
       writeFileSync(`${file}.new`, `${note}${line}`, { mode: 0o640, flush: true });
       renameSync(`${file}.new`, file);
@@ -136,11 +136,20 @@ const said = (status: WitnessAnswer['status'], message: string): WitnessAnswer =
 });
 const sized = (size: number): WitnessAnswer => ({ status: 409, type: 'text/x.tlog.size', body: `${size}\n` });
 
-function keep(dir: string, log: string, body: string, at: Date): void {
+/**
+ * Anybody can send checkpoints that the log has published, older ones or with a wrong proof, and so fill what is kept of `not-continued`. `other-tree`
+ * contradicts itself what was seen, and only the key of the log can make one.
+ */
+type Refusal = 'not-continued' | 'other-tree';
+
+/** @returns false: it is kept already, or there are enough */
+function keep(dir: string, group: string, text: string, body: string): boolean {
   makeDirectory(dir);
-  if (readdirSync(dir).length >= MOST_REFUSED) return;
-  const name = `${hash('sha256', log, 'hex').slice(0, 16)}-${at.toISOString().replaceAll(':', '')}`;
+  const name = `${group}-${hash('sha256', text, 'hex').slice(0, 16)}`;
+  const kept = readdirSync(dir).filter((file) => file.startsWith(group));
+  if (kept.length >= MOST_REFUSED || kept.includes(name)) return false;
   writeFileSync(join(dir, name), body, { mode: 0o640, flush: true });
+  return true;
 }
 
 interface AddCheckpoint {

@@ -149,14 +149,34 @@ describe('a witness answers as C2SP tlog-witness says', () => {
     ['an old size beyond the checkpoint', 400, (log: string) => log, 'old 8\n\n'],
     ['an old size that was not seen', 409, (log: string) => log, 'old 3\n\n'],
     ['a proof from nothing', 422, (log: string) => log, `old 0\n${Buffer.alloc(32).toString('base64')}\n\n`],
+    ['an empty tree with a root', 422, (log: string) => log, 'old 0\n\n', 0],
     ['no request', 400, (log: string) => log, 'new 0\n\n'],
-  ])('%s: %i', async (_what, status, rename, head) => {
+  ] as const)('%s: %i', async (_what, status, rename, head, size: number = 5) => {
     const log: LogSettings = { dir: '', name: NAME, signer: newSigner() };
     const { witness } = newWitness(log);
     const signer = rename === null ? newSigner() : log.signer;
     const name = (rename ?? ((n: string) => n))(`${NAME}/crm-00000000`);
-    const note = await signCheckpoint({ log: name, size: 5, root: Buffer.alloc(32, 7) }, signer);
+    const note = await signCheckpoint({ log: name, size, root: Buffer.alloc(32, 7) }, signer);
     expect(await witness.add(`${head}${note}`)).toMatchObject({ status });
+  });
+
+  test('keeps the evidence of a fork also after anybody has sent it every checkpoint that was published before', async () => {
+    const log: LogSettings = { dir: '', name: NAME, signer: newSigner() };
+    const { witness, dir } = newWitness(log);
+    const name = `${NAME}/crm-00000000`;
+    const published = (size: number, fill: number) =>
+      signCheckpoint({ log: name, size, root: Buffer.alloc(32, fill) }, log.signer);
+    await witness.add(`old 0\n\n${await published(200, 1)}`);
+    const kept = () => readdirSync(join(dir, 'refused'));
+    for (let i = 0; i < 3; i++)
+      expect((await witness.add(`old 0\n\n${await published(100, 1)}`)).status).toBe(409);
+    expect(kept()).toHaveLength(1);
+    for (let size = 1; size < 150; size++) await witness.add(`old 0\n\n${await published(size, 1)}`);
+    expect(kept()).toHaveLength(100);
+    const fork = `old 200\n\n${await published(200, 2)}`;
+    expect((await witness.add(fork)).status).toBe(409);
+    const evidence = kept().filter((file) => file.startsWith('other-tree-'));
+    expect(evidence.map((file) => readFileSync(join(dir, 'refused', file), 'utf8'))).toEqual([fork]);
   });
 
   test('two checkpoints of one size at once: one tree is cosigned', async () => {
