@@ -1,9 +1,10 @@
 /** What recipients outside are asked for, and what they have answered. */
 import { SluiceError } from '../errors.ts';
 import type { NoticeRow, NoticeStore } from '../notices/index.ts';
-import type { DemandRow, How, ShareStore } from '../shares/index.ts';
+import type { DemandRow, ShareStore } from '../shares/index.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
 import type { OperationName } from '../model/operations.ts';
+import type { How } from '../model/share.ts';
 
 export interface RecipientChanges extends Pick<ShareStore, 'demands' | 'recipients' | 'recipientOf'> {
   /** Opens one demand for what has expired. @returns null: nothing has */

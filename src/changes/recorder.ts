@@ -1,18 +1,10 @@
 /** Records of changes: of a command, with the name that `--by` gives; of a call of the admin API, with its caller. */
 import type { Clock } from '../observability/clock.ts';
-import type { Subject } from '../model/input.ts';
+import { namelessIn, type Subject } from '../model/input.ts';
 import { DecisionEntry, writeRecord } from '../pipeline/record.ts';
 import type { Stages } from '../pipeline/stages.ts';
 import type { Facts, Recorder } from './change.ts';
 import { NOTED } from './made.ts';
-
-const NAMELESS = {
-  roles: [],
-  department: null,
-  organization: 'internal',
-  clearance: null,
-  assurance: { amr: [], acr: null, auth_time: null },
-} as const;
 
 export interface RecorderDependencies {
   /** opened by the first record: who changes nothing needs no journal */
@@ -24,7 +16,7 @@ export interface RecorderDependencies {
 /** @param by as somebody says: a command verifies nobody */
 export function commandRecorder(by: string, { log, newDecisionId, clock }: RecorderDependencies): Recorder {
   const entry = new DecisionEntry(newDecisionId(), clock);
-  entry.subject = { type: 'user', id: by, properties: NAMELESS };
+  entry.subject = { type: 'user', id: by, properties: namelessIn('internal') };
   return {
     by,
     roles: null,

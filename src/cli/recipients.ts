@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import { demandJson, noticeJson } from '../changes/spelled.ts';
 import { stateOf } from '../notices/index.ts';
-import { type DemandRow, HOW, type How } from '../shares/index.ts';
+import { HOW, type How } from '../model/share.ts';
+import type { DemandRow } from '../shares/index.ts';
 import { type Io, printJson } from './io.ts';
 import { by, oneOf, whole } from './options.ts';
 import { withStore } from './opened.ts';

@@ -12,12 +12,12 @@ import { verificationChanges } from '../changes/verifications.ts';
 import type { Config } from '../config/index.ts';
 import { type ConsentRecords, createConsentRecords, recordIdOf } from '../consent/index.ts';
 import { newDecisionId } from '../decision-log/decision-log.ts';
-import { isObject } from '../documents/yaml.ts';
 import type { AdminApi } from '../endpoints/admin/api/api.ts';
 import { checkCategory, createErasure } from '../erasure/index.ts';
 import { createGrants, scopeOf, stateOf } from '../grants/index.ts';
 import { createIdempotency } from '../idempotency/index.ts';
 import { createLinks } from '../links/index.ts';
+import { settingOf } from '../model/policy.ts';
 import type { Signing } from '../model/signing.ts';
 import type { Clock } from '../observability/clock.ts';
 import { isLiftable } from '../pipeline/access-request.ts';
@@ -100,9 +100,7 @@ export const consentsOf = (parts: Parts): ConsentChanges =>
 
 function consentRecordsOf({ store, recipients, policy, stages: { clock } }: Parts): ConsentRecords {
   const termOf = (purpose: string): string | undefined => {
-    const { purposes } = policy.current().data;
-    const settings = isObject(purposes) && Object.hasOwn(purposes, purpose) ? purposes[purpose] : undefined;
-    const term = isObject(settings) ? settings['dpv'] : undefined;
+    const term = settingOf(policy.current().data, ['purposes', purpose, 'dpv']);
     return typeof term === 'string' ? term : undefined;
   };
   return createConsentRecords(store, { now: () => clock.now(), termOf, changed: recipients.consentsChanged });

@@ -1,7 +1,7 @@
 /** What data subjects say, as it is kept: consent records, events, and the checks of what is written. */
 import { createHash } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
-import { holdsUnseen } from '../model/spelling.ts';
+import { faultOfId } from '../model/spelling.ts';
 import { contradictionsOf, entryOf } from './entry.ts';
 import { momentOf } from './merge.ts';
 import type { ConsentEntry, StoredConsent } from './schema.ts';
@@ -91,19 +91,14 @@ export const recordIdOf = (data_subject: string, consent: Omit<StoredConsent, 'i
   return `c-${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`;
 };
 
-const LONGEST_ID = 256;
-
 /** @throws SluiceError `consent_invalid` */
 export function checkEdit({ data_subject, statements = [], addFlags = [], aliases = [] }: Edit): void {
   const wrong = (message: string): never => {
     throw new SluiceError('consent_invalid', message);
   };
   const named = (what: string, text: string): void => {
-    if (text === '' || text.length > LONGEST_ID) wrong(`${what} has 1 to ${LONGEST_ID} characters.`);
-    if (holdsUnseen(text) || !text.isWellFormed())
-      wrong(
-        `${what} has no blanks around it and no invisible characters in it: no record would be found by it.`,
-      );
+    const fault = faultOfId(what, text);
+    if (fault !== null) wrong(fault);
   };
   named('The id of a data subject', data_subject);
   for (const { type, alias } of aliases) {

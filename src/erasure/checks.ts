@@ -2,10 +2,8 @@
 import { didYouMean } from '../documents/near-name.ts';
 import { SluiceError } from '../errors.ts';
 import { startOf } from '../model/moment.ts';
-import { holdsUnseen } from '../model/spelling.ts';
+import { faultOfId } from '../model/spelling.ts';
 import { type Hold, isOpen, isOverdue, type RequestRow } from './tables.ts';
-
-const LONGEST_ID = 256;
 
 export const isOver = (until: string, at: number): boolean =>
   isOverdue({ state: 'partly', holds: JSON.stringify([{ until }]) } as RequestRow, at);
@@ -21,11 +19,8 @@ export function requireOpen(request: RequestRow): void {
 
 /** @throws SluiceError `erasure_invalid` */
 export function checkId(id: string): void {
-  if (id === '' || id.length > LONGEST_ID || holdsUnseen(id) || !id.isWellFormed())
-    throw new SluiceError(
-      'erasure_invalid',
-      `The id of a data subject has 1 to ${LONGEST_ID} characters, no blanks around it and no invisible characters in it.`,
-    );
+  const fault = faultOfId('The id of a data subject', id);
+  if (fault !== null) throw new SluiceError('erasure_invalid', fault);
 }
 
 /** @param known categories of the policy's catalogs. @throws SluiceError `erasure_invalid` */

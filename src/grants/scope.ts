@@ -2,7 +2,7 @@
 import { didYouMean } from '../documents/near-name.ts';
 import { isObject } from '../documents/yaml.ts';
 import { SluiceError } from '../errors.ts';
-import type { PolicySnapshot } from '../model/policy.ts';
+import { type PolicySnapshot, settingOf } from '../model/policy.ts';
 import { gradeOf } from './grade.ts';
 
 export interface Scope {
@@ -39,9 +39,6 @@ function tierOf(data: object, purpose: string): number | null {
   const [tier] = Array.isArray(tiers) ? (tiers as unknown[]) : [];
   return typeof tier === 'number' ? tier : null;
 }
-
-const settingOf = (data: unknown, path: readonly string[]): unknown =>
-  path.reduce<unknown>((at, key) => (isObject(at) && Object.hasOwn(at, key) ? at[key] : undefined), data);
 
 const invalid = (message: string): SluiceError => new SluiceError('grant_invalid', message);
 

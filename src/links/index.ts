@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Database, Migration, Row } from '../model/database.ts';
 import type { Journaled } from '../model/journaled.ts';
+import { faultOfId } from '../model/spelling.ts';
 import type { Signing } from '../model/signing.ts';
 import type { DataSubjectPageConfig } from './section.ts';
 
@@ -42,6 +43,7 @@ export interface Visitor {
 }
 
 export interface Links {
+  /** @throws SluiceError `input_invalid` for an id that no data subject can have */
   create(
     data_subject: string,
     by: string,
@@ -94,6 +96,8 @@ export function createLinks(
 
   return {
     async create(data_subject, by, journaled) {
+      const fault = faultOfId('The id of a data subject', data_subject);
+      if (fault !== null) throw new SluiceError('input_invalid', fault);
       const at = now().getTime();
       const row: LinkRow = {
         id: randomBytes(16).toString('base64url'),

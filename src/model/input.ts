@@ -88,3 +88,12 @@ export interface DisclosureInput extends PolicyInput {
   readonly data_subject: import('./consent.ts').DataSubjectState;
   readonly record: { readonly attributes: { readonly [name: string]: string | number | boolean | null } };
 }
+
+/** Of whom nothing is known but where they belong: their credential carries no claims. */
+export const namelessIn = (organization: string): Subject['properties'] => ({
+  roles: [],
+  department: null,
+  organization,
+  clearance: null,
+  assurance: { amr: [], acr: null, auth_time: null },
+});

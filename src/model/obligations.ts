@@ -53,7 +53,7 @@ export const isDemanded = (value: unknown): boolean =>
   value !== null && value !== undefined && value !== false;
 
 /** Names of those that are demanded and that nothing fulfils: known ones without a component, and unknown ones. */
-export const unfulfilled = (obligations: Obligations): readonly string[] =>
+const unfulfilled = (obligations: Obligations): readonly string[] =>
   Object.keys(obligations).filter(
     (name) => isDemanded(obligations[name]) && (OBLIGATIONS[name]?.fulfilledBy ?? null) === null,
   );

@@ -38,3 +38,13 @@ export interface PolicyStore {
   };
   close(): Promise<void>;
 }
+
+/** A value in the policy's data; undefined: there is none. */
+export const settingOf = (data: unknown, path: readonly string[]): unknown =>
+  path.reduce<unknown>(
+    (at, key) =>
+      typeof at === 'object' && at !== null && Object.hasOwn(at, key)
+        ? (at as { readonly [name: string]: unknown })[key]
+        : undefined,
+    data,
+  );

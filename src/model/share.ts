@@ -3,6 +3,10 @@
 /** Whether data for this recipient leaves the organisation. */
 export const isOutside = (recipient: string): boolean => recipient !== 'internal';
 
+/** What became of the data that a recipient had. */
+export const HOW = ['destroyed', 'archived'] as const;
+export type How = (typeof HOW)[number];
+
 export interface Share {
   readonly decision_id: string;
   readonly recipient: string;

@@ -10,6 +10,16 @@ const PLAIN = /^[!-~]*$/;
 
 export const holdsUnseen = (name: string): boolean => name.trim() !== name || UNSEEN.test(name);
 
+const LONGEST_ID = 256;
+
+/** Why nothing can be found by this id, alias or flag; null: it is one. @param what `The id of a data subject` */
+export function faultOfId(what: string, text: string): string | null {
+  if (text === '' || text.length > LONGEST_ID) return `${what} has 1 to ${LONGEST_ID} characters.`;
+  return holdsUnseen(text) || !text.isWellFormed()
+    ? `${what} has no blanks around it and no invisible characters in it: no record would be found by it.`
+    : null;
+}
+
 /** Removes invisible parts, and normalizes forms that look alike (é as one character or two). */
 export const asSeen = (name: string): string =>
   PLAIN.test(name) ? name : name.normalize('NFC').replace(ALL_UNSEEN, '').trim();

@@ -2,7 +2,7 @@
 import { type ErrorCode, isSluiceError, type SluiceError } from '../errors.ts';
 import type { AccessRequestOffer } from '../model/access-request.ts';
 import type { PolicyInput, Resource } from '../model/input.ts';
-import type { PolicySnapshot } from '../model/policy.ts';
+import { type PolicySnapshot, settingOf } from '../model/policy.ts';
 import { asIfGranted, inTier } from '../model/verdict.ts';
 import type { DecisionEntry } from './record.ts';
 import type { Stages } from './stages.ts';
@@ -88,10 +88,3 @@ function categoriesOf(
   }
   return [...categories].sort();
 }
-
-const settingOf = (data: unknown, path: readonly string[]): unknown =>
-  path.reduce<unknown>(
-    (at, key) =>
-      typeof at === 'object' && at !== null && Object.hasOwn(at, key) ? (at as Members)[key] : undefined,
-    data,
-  );

@@ -20,14 +20,12 @@ import { OPA_VERSION, type Opa, type OpaRun } from './opa/opa.ts';
 import { compileError } from './opa/compile-faults.ts';
 import { refuseLostRules } from './opa/lost-rules.ts';
 import { type Plan, readsOfPlan } from './opa/reads.ts';
+import { ADMIN } from './settings.ts';
 import { compileUnitTests } from './unit-tests/compile.ts';
 import { checkedFault, write } from './unit-tests/list.ts';
 import { capabilitiesText } from './opa/refused.ts';
 
 export const ENTRYPOINTS = ['sluice/decision', 'sluice/disclosure'] as const;
-
-/** Asked where the policy has it: without it, nobody may use the admin API. */
-export const ADMIN = 'sluice/admin';
 
 export interface CompileOptions {
   readonly opa: Opa;

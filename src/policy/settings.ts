@@ -57,3 +57,6 @@ export const settle = <T extends object>(
   }
   return settled;
 };
+
+/** The entrypoint that is asked where the policy has it: without it, nobody may use the admin API. */
+export const ADMIN = 'sluice/admin';

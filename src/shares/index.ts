@@ -1,5 +1,6 @@
 /** Shares in the store: noted before data leaves, looked up when a consent is withdrawn, ended by the recipient's confirmation. */
 import { SluiceError } from '../errors.ts';
+import type { How } from '../model/share.ts';
 import type { Database, Queries } from '../model/database.ts';
 import type { Journaled } from '../model/journaled.ts';
 import type { Confirmations, Share, Shares } from '../model/share.ts';
@@ -15,9 +16,6 @@ import {
 
 export { type DemandRow, SHARE_MIGRATIONS } from './tables.ts';
 export type { ShareDependencies, Withdrawal } from './withdrawals.ts';
-
-export type How = 'destroyed' | 'archived';
-export const HOW: readonly How[] = ['destroyed', 'archived'];
 
 export interface RecipientTotals {
   readonly [column: string]: string | number | null;

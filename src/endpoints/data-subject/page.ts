@@ -9,7 +9,7 @@ import type { ErasureChanges } from '../../changes/erasure.ts';
 import type { LinkChanges } from '../../changes/links.ts';
 import { callRecorder } from '../../changes/recorder.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
-import type { Subject } from '../../model/input.ts';
+import { namelessIn, type Subject } from '../../model/input.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { type DecisionEntry, NOTHING_DISCLOSED, openEntry, writeRecord } from '../../pipeline/record.ts';
 import type { Stages } from '../../pipeline/stages.ts';
@@ -54,13 +54,7 @@ const LINK_ROUTE = 'GET /l/{token}';
 const SUBJECT: Subject = {
   type: 'data_subject',
   id: 'data_subject',
-  properties: {
-    roles: [],
-    department: null,
-    organization: 'external',
-    clearance: null,
-    assurance: { amr: [], acr: null, auth_time: null },
-  },
+  properties: namelessIn('external'),
 };
 
 export function createDataSubjectPage(stages: Stages, services: PageServices): Express {

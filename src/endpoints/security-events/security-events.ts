@@ -8,7 +8,7 @@ import { callRecorder } from '../../changes/recorder.ts';
 import type { RevocationChanges } from '../../changes/revocations.ts';
 import { type ErrorCode, SluiceError } from '../../errors.ts';
 import type { Reply } from '../../model/exchange.ts';
-import type { Subject } from '../../model/input.ts';
+import { namelessIn, type Subject } from '../../model/input.ts';
 import type { SecurityEvent, SecurityEvents } from '../../model/security-event.ts';
 import { type FailureLimit, handle } from '../../pipeline/handle.ts';
 import { type DecisionEntry, openEntry } from '../../pipeline/record.ts';
@@ -85,13 +85,7 @@ async function revoke(
 const transmitterOf = (issuer: string): Subject => ({
   type: 'service',
   id: issuer,
-  properties: {
-    roles: [],
-    department: null,
-    organization: 'internal',
-    clearance: null,
-    assurance: { amr: [], acr: null, auth_time: null },
-  },
+  properties: namelessIn('internal'),
 });
 
 const readBytes = bytesReader(BODY_BYTES);

@@ -14,7 +14,7 @@ import type { DisclosureInput, PolicyInput } from '../../model/input.ts';
 import type { PolicySnapshot } from '../../model/policy.ts';
 import { adminOf, decisionOf, disclosureOf, Malformed } from './read-answers.ts';
 import type { EntrypointReads, PolicyBundle } from '../bundle/bundle.ts';
-import { type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from '../settings.ts';
+import { ADMIN, type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from '../settings.ts';
 import { createSteps, type Instant } from './time-steps.ts';
 import { createConsentNames, NAME_UNKNOWN } from './consent-names.ts';
 import { mentions } from './constants.ts';
@@ -42,7 +42,6 @@ export interface LivePolicy extends PolicySnapshot {
 
 const DECISION = 'sluice/decision';
 const DISCLOSURE = 'sluice/disclosure';
-const ADMIN = 'sluice/admin';
 /** A call of the admin API writes to a store and to the journal: 10 of its microseconds (29 to 19, measured) are not worth 20,000 answers. */
 const UNCACHED = (cache: CacheLimits): CacheLimits => ({ ...cache, entries: 0 });
 

@@ -5,11 +5,10 @@
 import { demandJson, noticeJson } from '../../../changes/spelled.ts';
 import { Type } from '../../../documents/kinds.ts';
 import { NOTICE_TYPES } from '../../../model/notice.ts';
+import { HOW } from '../../../model/share.ts';
 import { about, type AdminServices, type Asked, type Operation, operation } from './operation.ts';
 import { page } from './paging.ts';
 import { cursor, enumOf, instant, limit, nextCursor, nullable, object, optional, text } from './schemas.ts';
-
-const HOW = ['destroyed', 'archived'] as const;
 
 const demand = object({
   id: Type.String(),
