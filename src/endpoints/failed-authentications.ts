@@ -6,7 +6,7 @@
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { FailureLimit } from '../pipeline/handle.ts';
 import { statusOf } from './problems.ts';
-import { Rate } from './rate.ts';
+import { networkOf, Rate } from './rate.ts';
 
 const MINUTE = 60_000;
 const MOST = 30;
@@ -19,7 +19,7 @@ export function limitFailures(elapsed: () => number): FailureLimit {
     if (!isSluiceError(error) || statusOf(error.code) >= 500) return null;
     // Nobody was authenticated; or somebody is known, and their credential is revoked.
     if (subject !== null && error.code !== 'token_revoked') return null;
-    const peer = request?.client_ip ?? '';
+    const peer = networkOf(request?.client_ip ?? '');
     const seconds = failures.take(peer);
     if (seconds === null) return null;
     return {

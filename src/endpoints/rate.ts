@@ -1,6 +1,22 @@
 /** How often somebody may do something in a time. Counts are this process's own; the number of them is bounded. */
+import { isIPv6 } from 'node:net';
 
 const MOST_KEYS = 50_000;
+
+/** Who an address stands for: itself, or of IPv6 its /64, which one customer has and takes any address of. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = '', tail] = address.split('%', 1)[0]!.split('::');
+  const groups = (part: string): string[] => (part === '' ? [] : part.split(':'));
+  const [first, last] = [groups(head), groups(tail ?? '')];
+  // An IPv4 address at the end stands for two groups.
+  const count = first.length + last.length + Number(address.includes('.'));
+  const all = [...first, ...new Array<string>(8 - count).fill('0'), ...last];
+  return all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':');
+}
 
 export class Rate {
   readonly #limit: number;

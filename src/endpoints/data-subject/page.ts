@@ -18,7 +18,7 @@ import { contentOf } from './content.ts';
 import { cookieFor } from './cookie.ts';
 import { type Language, page, POLICY } from './html.ts';
 import { NOTICES } from './notices.ts';
-import { Rate } from '../rate.ts';
+import { networkOf, Rate } from '../rate.ts';
 
 export interface PageServices {
   readonly links: Pick<LinkChanges, 'exchange' | 'visit'>;
@@ -173,7 +173,8 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
     try {
       return await find();
     } catch (e) {
-      if (e instanceof NoSession || isSluiceError(e, 'link_invalid')) limit(failures, clientIpOf(req) ?? '');
+      if (e instanceof NoSession || isSluiceError(e, 'link_invalid'))
+        limit(failures, networkOf(clientIpOf(req) ?? ''));
       throw e;
     }
   }
