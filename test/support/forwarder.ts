@@ -15,6 +15,10 @@ export interface Forwarder {
   release(): void;
   /** what a client sends behind this text is held back; answers still come */
   holdAfter(text: string): void;
+  /** how much clients have sent: each piece is a message or a few that were written together */
+  messages(): number;
+  /** the n-th of these from now on is lost, and its connection ends; null: none is */
+  cutAt(n: number | null): void;
   /** new connections go to this server; those that are open end */
   moveTo(url: string): void;
   close(): Promise<void>;
@@ -33,11 +37,19 @@ export async function openForwarder(to = POSTGRES): Promise<Forwarder> {
   let isHeld = false;
   let isStopped = false;
   let last: string | null = null;
+  let messages = 0;
+  let cut: number | null = null;
   const server = createServer((near) => {
     // It was accepted while the others were ended.
     if (isStopped) return void near.destroy();
     const far = connect(Number(target.port || (target.protocol === 'redis:' ? 6379 : 5432)), target.hostname);
     near.on('data', (chunk) => {
+      if (++messages === cut) {
+        // First, so that this piece is not written to it.
+        far.destroy();
+        near.destroy();
+        return;
+      }
       if (last !== null && chunk.includes(last)) near.unpipe().pause();
     });
     for (const [from, to] of [
@@ -93,6 +105,10 @@ export async function openForwarder(to = POSTGRES): Promise<Forwarder> {
     },
     holdAfter(text) {
       last = text;
+    },
+    messages: () => messages,
+    cutAt(n) {
+      cut = n === null ? null : messages + n;
     },
     moveTo(url) {
       target = new URL(url);
