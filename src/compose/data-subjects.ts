@@ -27,6 +27,7 @@ export function pageServices(
         .sort();
     },
     dataSubject: log.dataSubject,
+    timeZone: page.time_zone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
     url: page.url,
     now: () => clock.now(),
     elapsed: () => millis(clock),

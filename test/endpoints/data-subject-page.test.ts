@@ -10,6 +10,7 @@ import { page, type PageContent } from '../../src/endpoints/data-subject/html.ts
 import { Rate } from '../../src/endpoints/rate.ts';
 import { newDecisionId } from '../../src/decision-log/decision-log.ts';
 import { createErasure } from '../../src/erasure/index.ts';
+import { checkDataSubjectPage } from '../../src/links/section.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
@@ -46,7 +47,7 @@ describe.each(['sqlite', 'postgres'])('the page of a customer, with %s', (dialec
         listen: { proxy: '127.0.0.1:0', admin: '127.0.0.1:0', data_subjects: '127.0.0.1:0' },
         consent: { store: true },
         erasure: {},
-        data_subject_page: { url: 'http://127.0.0.1:8082/' },
+        data_subject_page: { url: 'http://127.0.0.1:8082/', time_zone: 'Asia/Shanghai' },
       },
       parts: { clock: { now: () => new Date(time), micros: () => time * 1000 } },
     });
@@ -395,6 +396,7 @@ test('whatever is in the store, the page has no other markup than its own', () =
     fc.property(fc.array(consent, { maxLength: 3 }), words, fc.boolean(), (given, name, isChinese) => {
       const content: PageContent = {
         language: isChinese ? 'zh' : 'en',
+        timeZone: 'Asia/Shanghai',
         csrf: 'c',
         given,
         withdrawn: given,
@@ -417,6 +419,53 @@ test('whatever is in the store, the page has no other markup than its own', () =
     }),
     { numRuns: Number(process.env['FC_RUNS'] ?? 200) },
   );
+});
+
+test('shows moments as the clocks of its time zone do, and days as they were said', () => {
+  const moment = '2026-11-30T16:05:00.000Z';
+  const consent = {
+    purpose: 'marketing',
+    recipient: 'internal',
+    parts: [{ categories: ['contact'], since: moment, until: '2027-11-30', isPending: false }],
+  };
+  const content: PageContent = {
+    language: 'zh',
+    timeZone: 'Asia/Shanghai',
+    csrf: 'c',
+    given: [consent],
+    withdrawn: [],
+    objections: [],
+    purposes: [],
+    requests: [
+      { kind: 'erasure', state: 'requested', requested_at: '2026-11-30T15:59:59.999Z', due_at: moment },
+    ],
+    takesRequests: true,
+    done: null,
+  };
+  const times = (timeZone: string) =>
+    [...page({ ...content, timeZone }).matchAll(/<time>(.*?)<\/time>/g)].map((m) => m[1]);
+  // After 16:00 UTC it is the next day in Shanghai.
+  expect(times('Asia/Shanghai')).toEqual([
+    '2026-12-01 00:05',
+    '2027-11-30',
+    '2026-11-30 23:59',
+    '2026-12-01 00:05',
+  ]);
+  expect(times('UTC')[0]).toBe('2026-11-30 16:05');
+  expect(page(content)).toContain('时区 Asia/Shanghai');
+  expect(page({ ...content, language: 'en' })).toContain('time zone Asia/Shanghai');
+});
+
+test('a time zone that nobody has is refused by the configuration', () => {
+  const faults: string[] = [];
+  const check = (time_zone: string) =>
+    checkDataSubjectPage({ url: 'https://me.example/', link: 1, session: 1, time_zone }, (path) =>
+      faults.push(path.join('.')),
+    );
+  for (const zone of ['Asia/Shanghai', 'Europe/London', 'UTC']) check(zone);
+  expect(faults).toEqual([]);
+  for (const zone of ['Asia/Shangai', 'Beijing time', '+25:00']) check(zone);
+  expect(faults).toEqual(Array(3).fill('data_subject_page.time_zone'));
 });
 
 describe('a rate', () => {

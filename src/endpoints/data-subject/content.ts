@@ -13,7 +13,7 @@ export interface PageSources {
   readonly purposes: () => readonly string[];
 }
 
-export type Shown = Omit<PageContent, 'csrf' | 'done' | 'language'>;
+export type Shown = Omit<PageContent, 'csrf' | 'done' | 'language' | 'timeZone'>;
 
 const OPT_OUT = 'opt_out';
 const MOST_REQUESTS = 100;

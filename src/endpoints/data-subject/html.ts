@@ -1,5 +1,6 @@
 /** The page of a data subject, in Chinese or English. It works without scripts, and loads nothing. Everything that is not of this file is escaped. */
 import { createHash } from 'node:crypto';
+import { startOf } from '../../model/moment.ts';
 import { categoryWords, purposeWords, recipientWords, type Words } from '../../model/plain-words.ts';
 
 export type Language = 'zh' | 'en';
@@ -29,6 +30,8 @@ export interface PageRequest {
 export interface PageContent {
   readonly language: Language;
   readonly csrf: string;
+  /** IANA name */
+  readonly timeZone: string;
   readonly given: readonly PageConsent[];
   readonly withdrawn: readonly PageConsent[];
   /** purposes that the person objects to; `*`: all */
@@ -112,7 +115,14 @@ const STATES: Table = {
 const named = (say: Say, table: Table, name: string): string =>
   Object.hasOwn(table, name) ? say(...table[name]!) : text(name);
 
-const day = (moment: string): string => `<time>${text(moment.slice(0, 10))}</time>`;
+/** A day stays as it was said; a moment is told as the clocks of the zone show it. */
+function when(moment: string, timeZone: string): string {
+  const at = startOf(moment);
+  if (moment.length === 10 || Number.isNaN(at)) return `<time>${text(moment.slice(0, 10))}</time>`;
+  // The format of Sweden is that of ISO 8601.
+  const shown = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' });
+  return `<time>${text(shown.format(at))}</time>`;
+}
 
 const section = (id: string, title: string, body: string): string =>
   `<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>\n${body}</section>`;
@@ -120,7 +130,7 @@ const list = (items: readonly string[]): string =>
   `<ul>${items.map((item) => `<li>${item}</li>`).join('\n')}</ul>`;
 
 export function page(content: PageContent): string {
-  const { language, given, withdrawn, requests, takesRequests, done } = content;
+  const { language, given, withdrawn, requests, takesRequests, done, timeZone } = content;
   const say = sayIn(language);
   const told =
     done !== null && Object.hasOwn(DONE, done)
@@ -129,14 +139,14 @@ export function page(content: PageContent): string {
   const agreed =
     given.length === 0
       ? `<p>${say('目前没有您同意的事项。', 'There is nothing that you have agreed to.')}</p>`
-      : list(given.map((consent) => described(say, consent) + withdrawal(say, content, consent)));
+      : list(given.map((consent) => described(say, consent, timeZone) + withdrawal(say, content, consent)));
   const refused =
     withdrawn.length === 0
       ? ''
       : section(
           'withdrawn',
           say('您已拒绝或撤回', 'You have refused or withdrawn'),
-          list(withdrawn.map((consent) => described(say, consent))),
+          list(withdrawn.map((consent) => described(say, consent, timeZone))),
         );
   const made =
     requests.length === 0
@@ -144,7 +154,7 @@ export function page(content: PageContent): string {
       : section(
           'requests',
           say('您的请求', 'Your requests'),
-          list(requests.map((request) => requested(say, request))),
+          list(requests.map((request) => requested(say, request, timeZone))),
         );
   return frame(
     language,
@@ -155,6 +165,7 @@ ${refused}
 ${section('objections', say('拒绝某种用途', 'Object to a purpose'), objected(say, content))}
 ${takesRequests ? section('ask', say('提出请求', 'Make a request'), asked(say, content)) : ''}
 ${made}
+<p class="soft">${say(`日期和时间按时区 ${text(timeZone)} 显示。`, `Dates and times are those of the time zone ${text(timeZone)}.`)}</p>
 ${section('leave', say('离开', 'Leave'), form('end', content, {}, button(say('关闭此页面', 'Close this page'))))}`,
   );
 }
@@ -196,10 +207,10 @@ const asked = (say: Say, content: PageContent): string =>
   `${form('request', content, { kind: 'access' }, `<p>${say('我们将告知您：谁在何时、为何种目的使用了您的信息。', 'We will tell you who has received your data, when and why.')}</p>${button(say('申请查阅', 'Ask for access'), 'main')}`)}
 ${form('request', content, { kind: 'erasure' }, `<p>${say('自您提出申请起，您的信息不再对外提供。法律要求保存的信息将继续保存。', 'As soon as you ask, your data is no longer disclosed. What the law demands is kept.')}</p><label><input type="checkbox" name="sure" value="yes" required>${say('我确认申请删除我的个人信息', 'I am sure that I want my data deleted')}</label>${button(say('申请删除', 'Ask for deletion'), 'danger')}`)}`;
 
-const requested = (say: Say, { kind, state, requested_at, due_at }: PageRequest): string =>
-  `<h3>${named(say, KINDS, kind)} <span class="state">${named(say, STATES, state)}</span></h3><p class="soft">${say('提出日期', 'Made on')} ${day(requested_at)}${
+const requested = (say: Say, { kind, state, requested_at, due_at }: PageRequest, timeZone: string): string =>
+  `<h3>${named(say, KINDS, kind)} <span class="state">${named(say, STATES, state)}</span></h3><p class="soft">${say('提出日期', 'Made on')} ${when(requested_at, timeZone)}${
     state === 'requested' || state === 'in_progress'
-      ? `${say('，最迟办结日期', ', to be done by')} ${day(due_at)}`
+      ? `${say('，最迟办结日期', ', to be done by')} ${when(due_at, timeZone)}`
       : ''
   }</p>`;
 
@@ -239,13 +250,17 @@ ${body}
 `;
 };
 
-const described = (say: Say, { purpose, recipient, parts }: PageConsent): string =>
-  `<h3>${words(say, purposeWords(purpose))}</h3><dl><dt>${say('接收方', 'Recipient')}</dt><dd>${words(say, recipientWords(recipient))}</dd>${parts.map((part) => partly(say, part)).join('')}</dl>`;
+const described = (say: Say, { purpose, recipient, parts }: PageConsent, timeZone: string): string =>
+  `<h3>${words(say, purposeWords(purpose))}</h3><dl><dt>${say('接收方', 'Recipient')}</dt><dd>${words(say, recipientWords(recipient))}</dd>${parts.map((part) => partly(say, part, timeZone)).join('')}</dl>`;
 
-const partly = (say: Say, { categories, since, until, isPending }: PageConsentPart): string => {
+const partly = (
+  say: Say,
+  { categories, since, until, isPending }: PageConsentPart,
+  timeZone: string,
+): string => {
   const dates = [
-    ...(since === null ? [] : [`${say('自', 'from')} ${day(since)}`]),
-    ...(until === null ? [] : [`${say('至', 'until')} ${day(until)}`]),
+    ...(since === null ? [] : [`${say('自', 'from')} ${when(since, timeZone)}`]),
+    ...(until === null ? [] : [`${say('至', 'until')} ${when(until, timeZone)}`]),
     ...(isPending ? [`<span class="state">${say('尚未生效', 'does not apply yet')}</span>`] : []),
   ];
   const data = categories.map((name) => words(say, categoryWords(name))).join(say('、', ', '));

@@ -28,6 +28,8 @@ export interface PageServices {
   readonly purposes: () => readonly string[];
   /** the keyed digest of a data subject's id */
   readonly dataSubject: (id: string) => string;
+  /** IANA name */
+  readonly timeZone: string;
   /** where customers reach the page */
   readonly url: string;
   readonly now: () => Date;
@@ -58,7 +60,7 @@ const SUBJECT: Subject = {
 };
 
 export function createDataSubjectPage(stages: Stages, services: PageServices): Express {
-  const { links, consents, erasure, purposes, dataSubject, url, now, elapsed, logger } = services;
+  const { links, consents, erasure, purposes, dataSubject, timeZone, url, now, elapsed, logger } = services;
   const cookie = cookieFor(new URL(url));
   const looks = new Rate(LOOKS.limit, LOOKS.window, elapsed);
   const openings = new Rate(LOOKS.limit, LOOKS.window, elapsed);
@@ -103,7 +105,7 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
       const { done } = req.query;
       const language = languageOf(req);
       const told = typeof done === 'string' ? done : null;
-      const body = page({ ...shown, language, csrf: visitor.csrf, done: told });
+      const body = page({ ...shown, language, timeZone, csrf: visitor.csrf, done: told });
       await recorded(entry, visitor, 200, 'page_opened');
       res.type('html').send(body);
     }),
