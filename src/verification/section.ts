@@ -21,7 +21,7 @@ const caseSchema = section(
   {
     upstream: name('the system that knows the cases'),
     path: Type.String({
-      pattern: '^/[^?#]*\\{value\\}[^#]*$',
+      pattern: '^/[^?#{}]*\\{value\\}[^#{}]*$',
       description: 'path of a case, with `{value}` for its number, e.g. `/cases/{value}`',
     }),
     pattern: defaulted(

@@ -57,6 +57,56 @@ describe.skipIf(opa === null)('one cause is one finding, whatever it spoils', ()
       0,
     ],
     [
+      'a period is for a category that no field has',
+      (p) => {
+        p.change(
+          'data/categories.yaml',
+          /$/,
+          '\n  biometric: { title: B, withheld_as: drop, leaves: true, write: never }\n',
+        );
+        p.change(
+          'data/retention.yaml',
+          /^retention: \{\}$/m,
+          `retention: { t: { title: T, categories: [biometric], keep: P7Y } }`,
+        );
+      },
+      /^retention\.t\.categories\.0: there is no field of the category "biometric"/,
+      0,
+    ],
+    [
+      'a period is counted from an attribute that no catalog names',
+      (p) =>
+        p.change(
+          'data/retention.yaml',
+          /^retention: \{\}$/m,
+          `retention: { t: { title: T, categories: [transaction], keep: P7Y, attribute: datd } }`,
+        ),
+      /^retention\.t\.attribute: there is no attribute in any catalog, "datd"; did you mean "dated"/,
+      0,
+    ],
+    [
+      'a period is counted from an attribute that the catalog of its resource does not name',
+      (p) =>
+        p.change(
+          'data/retention.yaml',
+          /^retention: \{\}$/m,
+          `retention: { t: { title: T, categories: [staff], keep: P7Y, resources: [employee] } }`,
+        ),
+      /^retention\.t: there is no attribute in the catalog of employee, "dated"/,
+      0,
+    ],
+    [
+      'a record filter is about an attribute that the catalog does not name',
+      (p) =>
+        p.change(
+          'data/record_filters.yaml',
+          /^record_filters: \{\}$/m,
+          `record_filters: { f: { title: T, where: [{ resource: customer, attribute: provnce, in: [x] }] } }`,
+        ),
+      /^record_filters\.f\.where\.0\.attribute: there is no attribute in the catalog of customer, "provnce"; did you mean "province"/,
+      0,
+    ],
+    [
       'a key is misspelled',
       (p) => p.change('data/roles.yaml', 'max_grade: 4', 'max_gade: 4'),
       /unknown key "max_gade"; did you mean "max_grade"\?$/,

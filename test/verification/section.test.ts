@@ -53,6 +53,12 @@ test.each<[string, object | undefined, object, RegExp]>([
     /^verification\.case\.upstream: .*did you mean "crm"/,
   ],
   ['a path without its value', { case: { ...CASE, path: '/cases' } }, {}, /^verification\.case\.path/],
+  [
+    'a path with its value twice',
+    { case: { ...CASE, path: '/{value}/{value}' } },
+    {},
+    /^verification\.case\.path/,
+  ],
   ['a pattern that is none', { case: { ...CASE, pattern: '(' } }, {}, /^verification\.case\.pattern/],
   [
     'a short key of digests',

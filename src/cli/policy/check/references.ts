@@ -86,6 +86,30 @@ export function referenceFaults(
     }
   };
 
+  /** categories that fields have */
+  const held = new Set(
+    catalogs.flatMap(({ catalog }) =>
+      Object.values(catalog.fields).flatMap((entry) => ('category' in entry ? [entry.category] : [])),
+    ),
+  );
+  /** The date of a rule of retention: of each resource that it names, else of any. */
+  const dateOf = (d: YamlDocument, name: string, rule: Members): void => {
+    const { attribute = 'dated', resources: named } = rule;
+    const at = ['retention', name, ...(rule['attribute'] === undefined ? [] : ['attribute'])];
+    const concerned = catalogs.filter(
+      ({ catalog }) => !Array.isArray(named) || named.includes(catalog.resource),
+    );
+    if (!Array.isArray(named)) {
+      const known = new Set(concerned.flatMap(({ catalog }) => Object.keys(catalog.attributes)));
+      must(d, at, attribute, known, 'attribute in any catalog,');
+      return;
+    }
+    for (const { catalog } of concerned) {
+      const known = new Set(Object.keys(catalog.attributes));
+      must(d, at, attribute, known, `attribute in the catalog of ${catalog.resource},`);
+    }
+  };
+
   for (const d of of('roles'))
     for (const [name, role] of members(d, 'roles')) {
       all(d, ['roles', name, 'purposes'], role['purposes'], purposes, 'purpose');
@@ -125,6 +149,12 @@ export function referenceFaults(
       all(d, ['retention', name, 'categories'], rule['categories'], categories, 'category');
       all(d, ['retention', name, 'except'], rule['except'], purposes, 'purpose');
       all(d, ['retention', name, 'resources'], rule['resources'], resources, 'catalog of a resource');
+      if (broken.size > 0 || catalogs.length === 0) continue;
+      if (Array.isArray(rule['categories']))
+        for (const [i, category] of (rule['categories'] as unknown[]).entries())
+          if (typeof category === 'string' && categories?.has(category))
+            must(d, ['retention', name, 'categories', i], category, held, 'field of the category');
+      dateOf(d, name, rule);
     }
   for (const d of of('subject_verification'))
     for (const [name, rule] of members(d, 'subject_verification')) {
