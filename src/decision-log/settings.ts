@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { DecisionLogConfig } from './section.ts';
 import type { WorkerSettings } from './index/protocol.ts';
 import type { NoteSigner } from '../model/signing.ts';
+import { remoteOf } from './sinks/section.ts';
 import { readTls } from './sinks/destination.ts';
 import { openWitness } from './tree/witnesses.ts';
 import { instanceName } from './journal/origin.ts';
@@ -55,7 +56,8 @@ export const sinksOf = (config: DecisionLogInput['sinks'], baseDir: string): Wor
   (config ?? []).map((sink) => {
     if ('file' in sink) return { file: resolve(baseDir, sink.file) };
     // Missing files are found at the start, not by the first record.
-    if ('http' in sink) readTls(sink.http.tls, `http:${sink.http.name}`);
+    const remote = remoteOf(sink);
+    if (remote !== null) readTls(remote.tls, `${remote.kind}:${remote.name}`);
     return sink;
   });
 

@@ -1,5 +1,6 @@
 /** Part `decision_log.sinks`: destinations of copies of the records. */
 import {
+  address,
   defaulted,
   duration,
   optional,
@@ -47,32 +48,71 @@ const http = section(
   { description: 'posts batches of decision events as OPA writes them: a JSON array, compressed with gzip' },
 );
 
+const syslog = section(
+  {
+    name,
+    address: address({
+      description: 'of a server that takes syslog over TLS, such as logs.example.com:6514',
+    }),
+    tls,
+    timeout,
+    facility: defaulted(
+      Type.Integer({ minimum: 0, maximum: 23, description: 'RFC 5424 §6.2.1; 13 is log audit' }),
+      13,
+    ),
+    structured_data_id: defaulted(
+      Type.String({
+        pattern: '^[A-Za-z0-9_.-]{1,21}@[0-9]{1,10}$',
+        description:
+          'name of the structured data, NAME@NUMBER with your private enterprise number; 32473 is the one of examples',
+      }),
+      'sluice@32473',
+    ),
+  },
+  { description: 'sends each record as a message of syslog (RFC 5424) over TLS (RFC 5425)' },
+);
+
 export const sinksSchema = Type.Array(
-  Type.Union([section({ file: path() }), section({ stdout: Type.Literal(true) }), section({ http })]),
+  Type.Union([
+    section({ file: path() }),
+    section({ stdout: Type.Literal(true) }),
+    section({ http }),
+    section({ syslog }),
+  ]),
   {
     maxItems: 8,
     description:
-      'destinations that receive a copy of each record at least once, in the order of its chain: {file: PATH}, {stdout: true} or {http: …}',
+      'destinations that receive a copy of each record at least once, in the order of its chain: {file: PATH}, {stdout: true}, {http: …} or {syslog: …}',
   },
 );
 
 export type SinkConfig = Static<typeof sinksSchema>[number];
 export type TlsFiles = Static<typeof http>['tls'];
 export type HttpSink = Static<typeof http>;
+export type SyslogSink = Static<typeof syslog>;
+
+/** The settings that sinks at other machines share, and the name with which messages and files tell them apart. */
+export const remoteOf = (sink: SinkConfig) =>
+  'http' in sink
+    ? { kind: 'http' as const, ...sink.http }
+    : 'syslog' in sink
+      ? { kind: 'syslog' as const, ...sink.syslog }
+      : null;
 
 /** @param report paths start at `decision_log` */
 export function checkSinks(sinks: readonly SinkConfig[], report: Report): void {
   const names = new Set<string>();
   for (const [i, sink] of sinks.entries()) {
-    if (!('http' in sink)) continue;
-    const at = ['decision_log', 'sinks', i, 'http'];
-    const { name, tls, url } = sink.http;
+    const remote = remoteOf(sink);
+    if (remote === null) continue;
+    const { kind, name, tls } = remote;
+    const at = ['decision_log', 'sinks', i, kind];
     if (names.has(name))
       report([...at, 'name'], 'is the name of another sink, whose position it would share');
     names.add(name);
     if ((tls.cert === undefined) !== (tls.key === undefined))
       report([...at, 'tls'], 'needs both cert and key, or neither');
-    if (!/^https:/i.test(url) && (tls.ca ?? tls.cert) !== undefined)
+    if (remote.kind === 'http' && !/^https:/i.test(remote.url) && (tls.ca ?? tls.cert) !== undefined)
       report([...at, 'tls'], 'is given for a URL that is not https:');
   }
 }
