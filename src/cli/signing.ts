@@ -1,4 +1,4 @@
-/** `sluice signing`: the key that signs receipts, certificates and links. */
+/** `sluice signing`: the key that signs receipts, certificates, links and checkpoints. */
 import { Command } from 'commander';
 import { loadConfig } from '../config/index.ts';
 import { witnessKey } from '../decision-log/tree/witness.ts';
@@ -9,7 +9,7 @@ import type { Io } from './io.ts';
 
 export function command(io: Io): Command {
   const signing = new Command('signing').description(
-    'The key that signs consent receipts, certificates of erasure, and links for data subjects.',
+    'The key that signs consent receipts, certificates of erasure, links for data subjects, and checkpoints of the decision log.',
   );
   signing
     .command('keys')

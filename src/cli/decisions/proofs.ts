@@ -6,11 +6,11 @@ import { SingleBar } from 'cli-progress';
 import { listOrigins } from '../../decision-log/journal/directory.ts';
 import { createLogKeeper } from '../../decision-log/tree/keep.ts';
 import { type Grown, grow, logName, publishedCheckpoint } from '../../decision-log/tree/log.ts';
-import { type NoteKey, readKey, SIGNS, spellKey } from '../../decision-log/tree/note.ts';
+import { type NoteKey, openNote, readKey, SIGNS, spellKey } from '../../decision-log/tree/note.ts';
 import { checkProof, proofOf } from '../../decision-log/tree/proof-file.ts';
 import { merge } from '../../decision-log/index/decision.ts';
 import { SluiceError } from '../../errors.ts';
-import { silentLogger } from '../../observability/logger.ts';
+import { createLogger } from '../../observability/logger.ts';
 import { createSigning } from '../../signing/index.ts';
 import { colourful, type Io, printJson } from '../io.ts';
 import { contentOf, holding } from '../signed.ts';
@@ -22,9 +22,28 @@ import { table, width } from './table.ts';
 const logSettings = (at: Place, io: Io) => ({
   dir: at.dir,
   name: at.config.checkpoints?.name ?? 'sluice',
-  signer: createSigning(at.signing, { logger: silentLogger }).notes,
+  signer: createSigning(at.signing, { logger: createLogger({ level: 'warn' }, io.stderr) }).notes,
   progress: progressOf(io),
 });
+
+/**
+ * Without a configuration the key may be another than the sidecar's, and its checkpoint must not be signed anew with it.
+ * @throws SluiceError `usage_invalid`
+ */
+function checkKey(
+  origin: string,
+  { dir, isConfigured }: Place,
+  { signer }: ReturnType<typeof logSettings>,
+): void {
+  const published = isConfigured ? null : publishedCheckpoint(dir, origin);
+  if (published === null) return;
+  const key = { name: published.checkpoint.log, type: SIGNS, key: signer.publicKey() } as const;
+  if (openNote(published.note, [key]).signatures.length > 0) return;
+  throw new SluiceError(
+    'usage_invalid',
+    `The checkpoint of ${published.checkpoint.log} was signed with another key. Name the configuration that has this key (--config FILE).`,
+  );
+}
 
 /** A chain of a million records takes seconds. */
 function progressOf(io: Io): (records: number, total: number) => void {
@@ -50,6 +69,7 @@ export async function checkpoint(options: SourceOptions, io: Io): Promise<void> 
   const pass = createLogKeeper(settings, at.config.checkpoints?.witnesses ?? [], () => new Date());
   const rows: { log: string; size: number; root: string; key: string; witnesses: object[] }[] = [];
   for (const { origin } of await listOrigins(at.dir)) {
+    checkKey(origin, at, settings);
     const kept = await pass(origin);
     const published = publishedCheckpoint(at.dir, origin);
     if (published === null) continue;
@@ -87,7 +107,7 @@ export async function proveDecision(id: string, options: ProveOptions, io: Io): 
     io.exitCode = 1;
     return;
   }
-  for (const { origin, seq } of decision.chain) await covered(origin, seq, logSettings(at, io));
+  for (const { origin, seq } of decision.chain) await covered(origin, seq, at, logSettings(at, io));
   const file = `${JSON.stringify(await proofOf(at.dir, id, decision.chain), null, 2)}\n`;
   if (options.out === undefined) {
     io.stdout.write(file);
@@ -109,10 +129,16 @@ export async function proveDecision(id: string, options: ProveOptions, io: Io): 
 }
 
 /** Signs a checkpoint if none covers the record. */
-async function covered(origin: string, seq: number, settings: Parameters<typeof grow>[1]): Promise<void> {
+async function covered(
+  origin: string,
+  seq: number,
+  at: Place,
+  settings: ReturnType<typeof logSettings>,
+): Promise<void> {
   const until = performance.now() + 30_000;
   for (;;) {
     if ((publishedCheckpoint(settings.dir, origin)?.checkpoint.size ?? 0) >= seq) return;
+    checkKey(origin, at, settings);
     const grown: Grown | null = await grow(origin, settings);
     if (grown !== null || performance.now() > until) return;
     // The sidecar is signing one.

@@ -38,6 +38,8 @@ export interface Place {
   readonly dir: string;
   readonly config: DecisionLogInput;
   readonly signing: SigningConfig;
+  /** false: defaults, since there is no configuration file */
+  readonly isConfigured: boolean;
   readonly baseDir: string;
 }
 
@@ -56,7 +58,7 @@ export async function place(options: SourceOptions, io: Io): Promise<Place> {
   const dir =
     options.journal !== undefined ? resolve(io.cwd, options.journal) : settings(config, baseDir).dir;
   const signing = loaded?.config.signing ?? { file: resolve(baseDir, 'data/signing.jwk'), retired: [] };
-  return { dir, config, signing, baseDir };
+  return { dir, config, signing, isConfigured: loaded !== null, baseDir };
 }
 
 /** The key of the heads, from the command line or the configuration. */

@@ -37,7 +37,7 @@ export function createLogKeeper(
         try {
           const line = await witness.show(settings.dir, origin, grown.note);
           states.set(name, { name: witness.name, size, problem: null });
-          return line === null ? [] : [line];
+          return line === null ? [] : [{ name, line }];
         } catch (e) {
           if (!isSluiceError(e)) throw e;
           states.set(name, { name: witness.name, size: states.get(name)?.size ?? 0, problem: e.message });
@@ -45,8 +45,25 @@ export function createLogKeeper(
         }
       }),
     );
-    if (lines.flat().length > 0)
-      addSignatures(settings.dir, origin, splitNote(grown.note).text, lines.flat());
-    return { size, witnesses: all.map(({ name }) => states.get(`${origin} ${name}`)!) };
+    const added = lines.flat();
+    const { text } = splitNote(grown.note);
+    if (
+      added.length > 0 &&
+      !addSignatures(
+        settings.dir,
+        origin,
+        text,
+        added.map(({ line }) => line),
+      )
+    )
+      // Another process has the checkpoint: the witness is asked again in the next pass.
+      for (const { name } of added) states.delete(name);
+    return {
+      size,
+      witnesses: all.map(
+        ({ name }) =>
+          states.get(`${origin} ${name}`) ?? { name, size: 0, problem: 'its cosignature is not kept yet' },
+      ),
+    };
   };
 }

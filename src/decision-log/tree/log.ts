@@ -139,14 +139,15 @@ function isCurrent(
   return openNote(note, [{ name: log, type: SIGNS, key: signer.publicKey() }]).signatures.length > 0;
 }
 
-/** Adds cosignatures to the newest checkpoint, if it still has this text. */
-export function addSignatures(dir: string, origin: string, text: string, added: readonly string[]): void {
+/** Adds cosignatures to the newest checkpoint. @returns false: it has another text by now, or another process has it */
+export function addSignatures(dir: string, origin: string, text: string, added: readonly string[]): boolean {
   const lock = tryLock(lockPath(dir, origin));
-  if (lock === null) return;
+  if (lock === null) return false;
   try {
     const published = publishedCheckpoint(dir, origin);
-    if (published === null || splitNote(published.note).text !== text) return;
+    if (published === null || splitNote(published.note).text !== text) return false;
     publish(dir, origin, withLines(published.note, added));
+    return true;
   } finally {
     lock.release();
   }

@@ -381,6 +381,9 @@ describe('a proof', () => {
       holds: true,
       decision: { decision_id: decision.decision_id },
     });
+    // Elsewhere, without configuration, the key is another one.
+    const foreign = await runCommand(['decisions', 'checkpoint', ...at], { cwd: elsewhere });
+    expect(foreign).toMatchObject({ code: 2, stderr: expect.stringContaining('signed with another key') });
     const none = await runCommand(['decisions', 'verify-proof', proof]);
     expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('Name the key') });
     copyFileSync(proof, join(elsewhere, 'b'));
