@@ -2,7 +2,6 @@
 import type { ApiKeyRecords, ApiKeyRow, NewApiKey } from '../identity/index.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
 import type { OperationName } from '../model/operations.ts';
-import { inRealm, LOCAL_REALM } from '../model/realm.ts';
 
 type Create = Parameters<ApiKeyRecords['create']>;
 
@@ -52,6 +51,6 @@ const factsOf = (operation: keyof typeof REASONS, row: ApiKeyRow, reason: string
   labels: {
     key: row.id,
     key_sha256: row.sha256,
-    holder: inRealm(LOCAL_REALM, (JSON.parse(row.subject) as { readonly id: string }).id),
+    holder: (JSON.parse(row.subject) as { readonly id: string }).id,
   },
 });

@@ -7,7 +7,6 @@ import { keyJson } from '../changes/spelled.ts';
 import type { ApiKeyRow, NewApiKey } from '../identity/index.ts';
 import { momentOf } from '../identity/revoked.ts';
 import type { SubjectConfig } from '../identity/section.ts';
-import { inRealm, LOCAL_REALM } from '../model/realm.ts';
 import { table, width } from './decisions/table.ts';
 import type { Io } from './io.ts';
 import { type Opened, withStore } from './opened.ts';
@@ -47,7 +46,10 @@ export function command(io: Io): Command {
       .option('-c, --config <file>', 'configuration', 'sluice.yaml')
       .option('--json', 'print as JSON');
   by(add('create <id>', 'make a key, and print it: it cannot be shown again'))
-    .requiredOption('--subject <id>', 'whose it is: `local:<id>` in decision records, grants and lists')
+    .requiredOption(
+      '--subject <id>',
+      'whose it is; `local:<id>` in decision records and grants where issuers have realms',
+    )
     .requiredOption('--organization <name>', '`internal`, or the partner it belongs to')
     .option('--role <names>', 'roles; repeatable, or separated by commas', names)
     .option('--type <type>', '`service`, `partner`, `user`', 'service')
@@ -142,7 +144,7 @@ async function list({ limit, ...options }: Common & { readonly limit: number }, 
           ['key', 'subject', 'digest', 'made (UTC)', 'by', 'state'],
           found.map((row) => [
             row.id,
-            inRealm(LOCAL_REALM, (JSON.parse(row.subject) as SubjectConfig).id),
+            (JSON.parse(row.subject) as SubjectConfig).id,
             `${row.sha256.slice(0, 12)}…`,
             said(row.created_at),
             row.created_by,

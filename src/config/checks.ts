@@ -270,6 +270,14 @@ export function warningsOf(config: Config, document: YamlDocument): readonly Pla
         ['upstreams', name, 'tls', 'insecure', 'skip_verify'],
         'anybody on the way can pose as this upstream',
       );
+  const { issuers } = config.identity;
+  if (issuers.length > 1)
+    for (const [i, { realm }] of issuers.entries())
+      if (realm === undefined)
+        warn(
+          ['identity', 'issuers', i],
+          'has no realm: its subjects count as those of every other issuer without one. Where two issuers may give one id to two people, give each a realm',
+        );
   if (config.insecure.literal_secrets)
     warn(['insecure', 'literal_secrets'], 'whoever reads the configuration file has its secrets');
   if (config.insecure.plain_http_keys)

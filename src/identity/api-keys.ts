@@ -17,13 +17,14 @@ export const expiredKey = (): SluiceError => new SluiceError('token_expired', 'T
 export function createApiKeys(
   keys: IdentityConfig['api_keys'],
   clock: Clock,
+  realm: string | undefined,
 ): (key: string) => Authenticated | null {
   // The lookup uses the digest, so its duration reveals nothing about a key.
   const known = new Map(
     keys.map(({ id, sha256, expires, subject }): [string, Authenticated] => [
       sha256,
       Object.freeze({
-        subject: configuredSubject(subject, []),
+        subject: configuredSubject(subject, [], realm),
         claims: NO_CLAIMS,
         digests: [sha256],
         issuer: `api-key:${id}`,

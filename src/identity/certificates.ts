@@ -20,8 +20,12 @@ export const fingerprintOf = ({ fingerprint256 }: PeerCertificate): string =>
 export function createCertificates(
   entries: readonly Entry[],
   clock: Clock,
+  realm: string | undefined,
 ): (certificate: PeerCertificate) => Authenticated | null {
-  const known = entries.map((entry): [Entry, Subject] => [entry, configuredSubject(entry.subject, AMR)]);
+  const known = entries.map((entry): [Entry, Subject] => [
+    entry,
+    configuredSubject(entry.subject, AMR, realm),
+  ]);
   return (certificate) => {
     const found = known.find(([entry]) => fits(entry, certificate));
     if (!found) return null;

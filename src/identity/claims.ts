@@ -3,7 +3,7 @@ import type { IssuerConfig, SubjectConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import type { Subject } from '../model/input.ts';
 import { tokensOf } from '../model/pointer.ts';
-import { inRealm, LOCAL_REALM } from '../model/realm.ts';
+import { inRealm } from '../model/realm.ts';
 
 export type Claims = Readonly<Record<string, unknown>>;
 
@@ -23,8 +23,8 @@ export function claimAt(claims: Claims, name: string): unknown {
   return node;
 }
 
-/** @throws SluiceError `token_claims_invalid` */
-export function subjectOf(claims: Claims, issuer: IssuerConfig): Subject {
+/** @param realms of other callers, `local` included. @throws SluiceError `token_claims_invalid` */
+export function subjectOf(claims: Claims, issuer: IssuerConfig, realms: readonly string[]): Subject {
   const { claims: names } = issuer;
   const read = <T>(name: string | undefined, as: (value: unknown) => T | undefined): T | null => {
     const value = name === undefined ? undefined : claimAt(claims, name);
@@ -35,9 +35,11 @@ export function subjectOf(claims: Claims, issuer: IssuerConfig): Subject {
   };
   const id = read(names.subject, text);
   if (id === null) throw invalid(`The token has no claim "${names.subject}", which identifies its subject.`);
-  if (issuer.realm === undefined && id.startsWith(`${LOCAL_REALM}:`))
+  const realm =
+    issuer.realm === undefined ? realms.find((other) => id.startsWith(inRealm(other, ''))) : undefined;
+  if (realm !== undefined)
     throw invalid(
-      `The token's claim "${names.subject}" begins with "${LOCAL_REALM}:", as the names of API keys and certificates do. Give the issuer a realm.`,
+      `The token's claim "${names.subject}" begins with "${realm}:", as the names of other callers do. Give the issuer a realm.`,
     );
   const extra = Object.fromEntries(
     Object.entries(names.properties).flatMap(([property, name]) => {
@@ -75,11 +77,15 @@ function organizationOf(claimed: string | null, { claims, organization }: Issuer
 
 export const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({});
 
-/** The subject of a credential without claims. */
-export function configuredSubject(subject: SubjectConfig, amr: readonly string[]): Subject {
+/** The subject of a credential without claims. @param realm of API keys and certificates (`localRealm`) */
+export function configuredSubject(
+  subject: SubjectConfig,
+  amr: readonly string[],
+  realm: string | undefined,
+): Subject {
   return freeze({
     type: subject.type,
-    id: inRealm(LOCAL_REALM, subject.id),
+    id: inRealm(realm, subject.id),
     properties: {
       roles: [...subject.roles],
       department: subject.department ?? null,

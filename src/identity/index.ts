@@ -4,7 +4,7 @@
  * fetched again. Revocations are not cached: they are checked for every request.
  */
 import { LRUCache } from 'lru-cache';
-import { type IdentityConfig, takesApiKeys } from './section.ts';
+import { type IdentityConfig, localRealm, takesApiKeys } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
 import { type Clock, millis } from '../observability/clock.ts';
@@ -66,9 +66,10 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
       return [c.issuer, { config: c, keys: createKeySet(c.issuer, c.jwks, { ...deps, onChange }) }];
     }),
   );
-  const apiKey = createApiKeys(config.api_keys, clock);
+  const realm = localRealm(config);
+  const apiKey = createApiKeys(config.api_keys, clock, realm);
   const apiKeyHeader = config.api_key_header.toLowerCase();
-  const certificateOf = createCertificates(config.certificates, clock);
+  const certificateOf = createCertificates(config.certificates, clock, realm);
   const revocations =
     config.revocations === undefined
       ? NO_REVOCATIONS
@@ -83,7 +84,7 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
       : null;
   const storedKeys =
     config.api_keys_in_store && deps.store !== undefined
-      ? createStoredApiKeys({ ...deps.store, invalidation, clock, logger })
+      ? createStoredApiKeys({ ...deps.store, invalidation, clock, logger }, realm)
       : null;
   const inStore = [stored, storedKeys].filter((part) => part !== null);
   const memory = new LRUCache<string, Remembered>({ max: Math.max(config.remembered, 1) });

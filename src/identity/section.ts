@@ -33,7 +33,7 @@ const name = (description: string) => Type.String({ minLength: 1, maxLength: 256
 /** The subject of a credential that carries no claims. */
 const subjectSchema = section({
   type: defaulted(name('`service`, `partner`, `user`'), 'service'),
-  id: name('name of the subject; in decision records, grants and lists it is `local:<id>`'),
+  id: name('name of the subject; `local:<id>` in decision records and grants where issuers have realms'),
   roles: defaulted(Type.Array(name('a role'), { uniqueItems: true }), []),
   department: optional(name('department')),
   organization: name('`internal`, or the partner it belongs to'),
@@ -121,7 +121,7 @@ const issuerSchema = section({
     Type.String({
       pattern: REALM_PATTERN,
       description:
-        'its subjects are named `<realm>:<sub>`; issuers of one realm name the same people; needed as soon as there are several issuers',
+        'its subjects are named `<realm>:<sub>`; issuers of one realm, or without one, name the same people. Set it where two issuers may give one id to two people',
     }),
   ),
   organization: optional(name('organization of its subjects if no claim names one')),
@@ -237,6 +237,16 @@ export const takesApiKeys = ({
 }: Pick<IdentityConfig, 'api_keys' | 'api_keys_in_store'>): boolean =>
   api_keys.length > 0 || api_keys_in_store;
 
+/** The realm of API keys and certificates, whose ids are chosen here: they need one where issuers have them. */
+export const localRealm = ({ issuers }: Pick<IdentityConfig, 'issuers'>): string | undefined =>
+  issuers.some(({ realm }) => realm !== undefined) ? LOCAL_REALM : undefined;
+
+/** Every realm that is in use. */
+export const realmsInUse = ({ issuers }: Pick<IdentityConfig, 'issuers'>): readonly string[] => {
+  const realms = issuers.flatMap(({ realm }) => (realm === undefined ? [] : [realm]));
+  return realms.length === 0 ? [] : [...new Set([...realms, LOCAL_REALM])];
+};
+
 /** The realms of all callers; null: an issuer has none, so that a name needs none. */
 export const realmsOf = ({ issuers }: Pick<IdentityConfig, 'issuers'>): readonly string[] | null => {
   const realms = issuers.map(({ realm }) => realm);
@@ -252,11 +262,6 @@ export function checkIdentity(identity: IdentityConfig, report: Report): void {
   for (const [i, { issuer, jwks, realm }] of issuers.entries()) {
     if (issuers.findIndex((other) => other.issuer === issuer) < i)
       report(['identity', 'issuers', i, 'issuer'], 'is there twice');
-    if (realm === undefined && issuers.length > 1)
-      report(
-        ['identity', 'issuers', i],
-        'needs a realm: two issuers may give one id to two people. Issuers that name the same people have the same realm',
-      );
     if (realm === LOCAL_REALM)
       report(
         ['identity', 'issuers', i, 'realm'],

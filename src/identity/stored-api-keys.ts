@@ -28,6 +28,7 @@ interface Entry extends Row {
 
 export function createStoredApiKeys(
   around: Omit<StoreMemoryOptions<Entry>, 'what' | 'current' | 'named' | 'nameOf' | 'concerns'>,
+  realm: string | undefined,
 ): StoredApiKeys {
   const memory = createStoreMemory<Entry>({
     ...around,
@@ -41,7 +42,7 @@ export function createStoredApiKeys(
   const admit = (entries: readonly Entry[]): Authenticated => {
     const [entry] = entries;
     if (entry === undefined) throw unknownKey();
-    const authenticated = authenticatedBy(entry);
+    const authenticated = authenticatedBy(entry, realm);
     if (entry.revoked_at !== null) throw revokedError(authenticated.subject);
     if (!(entry.expires_at > around.clock.now().getTime())) throw expiredKey();
     return authenticated;
@@ -70,12 +71,12 @@ export function createStoredApiKeys(
 /** The same object for the same row, whose answers are remembered by it. */
 const known = new WeakMap<Entry, Authenticated>();
 
-function authenticatedBy(entry: Entry): Authenticated {
+function authenticatedBy(entry: Entry, realm: string | undefined): Authenticated {
   let authenticated = known.get(entry);
   if (authenticated === undefined) {
     const subject = JSON.parse(entry.subject) as SubjectConfig;
     authenticated = Object.freeze({
-      subject: configuredSubject(subject, []),
+      subject: configuredSubject(subject, [], realm),
       claims: NO_CLAIMS,
       digests: [entry.sha256],
       issuer: `api-key:${entry.id}`,

@@ -10,6 +10,7 @@ import {
 import type { IssuerConfig } from './section.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
+import { realmsInUse } from './section.ts';
 import { type Claims, claimAt, freeze, subjectOf } from './claims.ts';
 import { digestsOfToken } from './digests.ts';
 import type { KeySet } from './keys.ts';
@@ -73,7 +74,11 @@ export async function verifyToken(
     keys,
     generation,
     authenticated: freeze({
-      subject: subjectOf(claims, config),
+      subject: subjectOf(
+        claims,
+        config,
+        realmsInUse({ issuers: [...issuers.values()].map((i) => i.config) }),
+      ),
       claims,
       digests: digestsOfToken(token, alg as string),
       issuer: config.issuer,

@@ -95,14 +95,14 @@ const CASES: readonly Case[] = [
       action: 'keys.create',
       labels: {
         key: 'erp',
-        holder: 'local:erp',
+        holder: 'erp',
         key_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
       },
     },
   },
   {
     argv: ['keys', 'rotate', 'erp', '--by', '李'],
-    says: { kind: 'admin', action: 'keys.rotate', labels: { key: 'erp', holder: 'local:erp' } },
+    says: { kind: 'admin', action: 'keys.rotate', labels: { key: 'erp', holder: 'erp' } },
   },
   {
     argv: ['keys', 'revoke', 'erp', '--reason', 'r', '--by', '李'],

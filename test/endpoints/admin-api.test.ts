@@ -305,7 +305,7 @@ describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) =
       });
       expect(record).toMatchObject({
         outcome: 'denied',
-        labels: { gives: expect.stringContaining(`"subject":"local:${own('erp')}"`) as string },
+        labels: { gives: expect.stringContaining(`"subject":"${own('erp')}"`) as string },
       });
     }
     const made = await create(own('gift'), { clearance: 3 }, { expires_in_seconds: 366 * 86_400 });
@@ -335,7 +335,7 @@ describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) =
       record: {
         kind: 'admin',
         action: 'keys.create',
-        labels: { key: id, holder: `local:${own('hr-sync')}` },
+        labels: { key: id, holder: `${own('hr-sync')}` },
       },
     });
     expect((await api.call(admin, 'keys.create', {}, { body })).body.code).toBe('api_key_taken');
@@ -777,6 +777,6 @@ test('a client certificate counts as a credential over TLS, and probes of health
   expect(await send('GET', '/healthz', {})).toMatch(/^200 /);
   const body = JSON.stringify({ subject: 'u-1', reason: 'left' });
   expect(await send('POST', '/v1/revocations', {}, body)).toContain('token_missing');
-  expect(await send('POST', '/v1/revocations', client, body)).toMatch(/^201 .*"revoked_by":"local:hr"/);
+  expect(await send('POST', '/v1/revocations', client, body)).toMatch(/^201 .*"revoked_by":"hr"/);
   await running.close();
 });

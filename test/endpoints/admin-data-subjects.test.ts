@@ -296,7 +296,7 @@ describe.each(['sqlite', 'postgres'])('the admin API for customers and recipient
       expect(denied).toMatchObject({
         status: 403,
         body: { code: 'policy_denied', reasons: [{ code: 'operation_not_permitted' }] },
-        record: { outcome: 'denied', subject: { id: 'local:swift-erp' } },
+        record: { outcome: 'denied', subject: { id: 'swift-erp' } },
       });
     const twice = await api.call(
       null,
@@ -313,7 +313,7 @@ describe.each(['sqlite', 'postgres'])('the admin API for customers and recipient
       expect(new Set(rows.map(({ recipient }) => recipient))).toEqual(new Set([PARTNER]));
     }
     const confirmed = await api.call(null, 'shares.confirm', mine, { body, ...partner });
-    expect(confirmed).toMatchObject({ status: 200, body: { confirmed_by: 'local:swift-erp' } });
+    expect(confirmed).toMatchObject({ status: 200, body: { confirmed_by: 'swift-erp' } });
     expect((await api.call(null, 'notices.acknowledge', notice, partner)).status).toBe(200);
     const open = await recipients.shares!.demands({ open: true, recipient: OTHER, limit: 1000 });
     expect(open.map(({ id }) => id)).toContain(theirs.id);

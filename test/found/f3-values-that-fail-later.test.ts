@@ -66,7 +66,7 @@ describe('A date that is not of the calendar', () => {
     const subject = { ...SUBJECT, type: 'service', roles: [] };
     const key = { id: 'k', sha256: 'a'.repeat(64), subject, expires: '2026-13-01' };
     const sha256 = '2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683'; // of "key"
-    const known = createApiKeys([{ ...key, sha256 }], new SettableClock());
+    const known = createApiKeys([{ ...key, sha256 }], new SettableClock(), undefined);
     expect(() => known('key')).toThrow(expect.objectContaining({ code: 'token_expired' }));
   });
   test('is told from the last day of a month', () => {

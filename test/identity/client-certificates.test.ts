@@ -63,7 +63,7 @@ describe('a certificate that a caller shows over TLS', () => {
     ['a URI', { uri: 'spiffe://swift/gateway' }],
     ['its subject', { subject_name: { O: 'Swift Logistics', CN: 'gateway' } }],
   ])('is known by %s', async (_how, entry) => {
-    expect(await call('client', entry)).toBe('local:swift');
+    expect(await call('client', entry)).toBe('swift');
   });
   test('is not known by what it does not have', async () => {
     expect(await call('client', { dns: 'other.example' })).toBe('token_missing');

@@ -31,7 +31,7 @@ describe('an API key', () => {
     expect(found).toMatchObject({
       issuer: 'api-key:erp-1',
       purpose: 'order_processing',
-      subject: { type: 'service', id: 'local:erp' },
+      subject: { type: 'service', id: 'erp' },
     });
   });
   test.each(['', 'S3cret', 's3cret ', 's3cret, s3cret', 'x'.repeat(600)])(
@@ -81,7 +81,7 @@ describe('a client certificate', () => {
     ['a URI', { uri: 'spiffe://swift/gateway' }],
     ['its subject', { subject_name: { O: 'Swift Logistics', CN: 'gateway' } }],
   ])('is known by %s', async (_how, entry) => {
-    expect(await who(entry)).toBe('local:swift');
+    expect(await who(entry)).toBe('swift');
   });
   test.each([
     ['part of a DNS name', { dns: 'swift.example' }],

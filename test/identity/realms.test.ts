@@ -215,10 +215,10 @@ test('a grant for a name without a realm is refused, and the names are told', as
   expect(asked.err).toMatch(/write staff:u-17 or partner:u-17 or local:u-17/);
 });
 
-test('an issuer without a realm gives no name of an API key', async () => {
+test('an issuer without a realm gives no name of a caller in one', async () => {
   const alone = await startSluice({
     upstream: upstream.url,
-    identity: { issuers: [issuerOf(staff)], api_keys_in_store: true },
+    identity: { issuers: [issuerOf(staff), issuerOf(partner, 'partner')], api_keys_in_store: true },
     config: { store: { sqlite: './data/store.db' } },
   });
   try {
@@ -231,17 +231,17 @@ test('an issuer without a realm gives no name of an API key', async () => {
       return { status: response.status, text: await response.text() };
     };
     expect((await answered('u-17')).status).toBe(200);
-    expect(await answered('local:u-17')).toMatchObject({
-      status: 401,
-      text: expect.stringContaining('token_claims_invalid') as string,
-    });
+    for (const name of ['local:u-17', 'partner:u-17'])
+      expect(await answered(name)).toMatchObject({
+        status: 401,
+        text: expect.stringContaining('token_claims_invalid') as string,
+      });
   } finally {
     await alone.close();
   }
 });
 
 test.each<[string, object, object, RegExp]>([
-  ['two issuers without a realm', { issuers: ['a', 'b'] }, {}, /issuers\[1\].*needs a realm/s],
   ['the realm of API keys', { issuers: ['a:local'] }, {}, /realm of API keys/],
   [
     'an approver without a realm',
@@ -286,4 +286,20 @@ test('names of different realms never meet, and one without a realm meets each o
       expect(namesOf(inRealm(r, a))).toEqual([inRealm(r, a), a]);
     }),
   );
+});
+
+test('several issuers without a realm name the same people, and a start and check warn of it', async () => {
+  const { dir, text, file } = await prepare({}, staff);
+  try {
+    const config = JSON.parse(text) as { identity: { issuers: object[] } };
+    const [issuer] = config.identity.issuers;
+    config.identity.issuers.push({ ...issuer, issuer: 'https://new.example' });
+    const { warnings } = parseConfig(JSON.stringify(config), file, {});
+    expect(warnings.map(({ message }) => message)).toEqual([
+      expect.stringContaining('has no realm'),
+      expect.stringContaining('has no realm'),
+    ]);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });

@@ -109,7 +109,7 @@ describe.each(Object.keys(STORES))('%s', (name) => {
     expect(running.records().at(-1)).toMatchObject({
       subject: {
         type: 'service',
-        id: 'local:erp',
+        id: 'erp',
         properties: { roles: ['sync'], organization: 'internal' },
       },
     });
@@ -125,7 +125,7 @@ describe.each(Object.keys(STORES))('%s', (name) => {
     await until(running, first, '401 token_expired');
     await keys(running, 'revoke', 'erp-1', '--reason', 'found in a repository');
     await until(running, third, '401 token_revoked');
-    expect(running.records().at(-1)).toMatchObject({ outcome: 'denied', subject: { id: 'local:erp' } });
+    expect(running.records().at(-1)).toMatchObject({ outcome: 'denied', subject: { id: 'erp' } });
     expect((await keys(running, 'rotate', 'erp-1')).err).toContain('[api_key_not_found]');
     expect((await keys(running, 'revoke', 'erp-1', '--reason', 'r')).err).toContain('[api_key_not_found]');
     expect(await ask(running, CONFIGURED)).toBe('200');

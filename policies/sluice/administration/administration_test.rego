@@ -214,7 +214,7 @@ _gift := {
 	"days": 90,
 	"organization": "internal",
 	"roles": ["sync_service"],
-	"subject": "local:erp",
+	"subject": "erp",
 	"subject_type": "service",
 }
 

@@ -2,7 +2,6 @@
 import { keyJson } from '../../../changes/spelled.ts';
 import { Type } from '../../../documents/kinds.ts';
 import type { Given } from '../../../model/administration.ts';
-import { inRealm, LOCAL_REALM } from '../../../model/realm.ts';
 import { type AdminServices, configured, type Done, type Operation, operation } from './operation.ts';
 import { page } from './paging.ts';
 import {
@@ -76,7 +75,7 @@ const givenBy = (
   days: Math.round((end - now().getTime()) / 1_000) / DAY_SECONDS,
   organization,
   roles: [...roles].sort(),
-  subject: inRealm(LOCAL_REALM, id),
+  subject: id,
   subject_type: type,
 });
 
