@@ -62,13 +62,17 @@ _permits(settings, type, operation) if {
 # What the call gives is what one of the roles may give.
 default _gives_within := false
 
-_gives_within if not input.resource.properties.gives
+_gives_within if _given == null
 
 _gives_within if {
-	given := input.resource.properties.gives
 	some name in _acting
-	_may_give(data.admin.roles[name].gives, given)
+	_may_give(data.admin.roles[name].gives, _given)
 }
+
+# A `not` on the input would be taken for that of another entrypoint by OPA's optimizer.
+default _given := null
+
+_given := input.resource.properties.gives
 
 default _may_give(_, _) := false
 
