@@ -58,7 +58,8 @@ describe.runIf(opa !== null)('of the golden cases', () => {
       for (const at of ['policies/scenarios', 'test/cases']) {
         const { dir, files } = await scenarioFilesAt(join(ROOT, at));
         const { documents } = readScenarios(dir, files);
-        for (const document of documents) await play(document);
+        // Those with data of their own are decided by another policy than the one that is compared with.
+        for (const document of documents) if (document.content.data === undefined) await play(document);
       }
     } finally {
       await sandbox.close();
