@@ -103,14 +103,30 @@ const unavailable = (dir: string, what: string, cause?: unknown): SluiceError =>
 const TRIES = 20;
 const PAUSE_MS = 50;
 
+/** attempts in which the directory may be missing: it is, between two renames that replace it */
+const ABSENT_TRIES = 3;
+
+/** null: the directory is not there, and may be in a moment. @throws SluiceError as `listPolicyFiles` does */
+const whileThere = async (dir: string, absences: { count: number }): Promise<ListedFile[] | null> => {
+  try {
+    return await listPolicyFiles(dir);
+  } catch (e) {
+    const { code } = ((e as SluiceError).cause ?? {}) as NodeJS.ErrnoException;
+    if (GONE.has(code) && absences.count++ < ABSENT_TRIES) return null;
+    throw e;
+  }
+};
+
 /**
  * Reads one consistent version of the directory. Starts again if a file changed during the read.
  * @throws SluiceError `policy_unavailable`, `policy_compile_failed`
  */
 export const readPolicyDirectory = async (dir: string): Promise<PolicyDirectory> => {
+  const absences = { count: 0 };
   for (let tries = 0; tries < TRIES; tries++) {
     if (tries > 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-    const listed = await listPolicyFiles(dir);
+    const listed = await whileThere(dir, absences);
+    if (listed === null) continue;
     if (listed.reduce((n, f) => n + f.size, 0) > MAX_BYTES)
       throw new SluiceError('policy_compile_failed', `${dir}: more than ${MAX_BYTES} bytes of policy files.`);
     const files: PolicyFile[] = [];
@@ -123,7 +139,8 @@ export const readPolicyDirectory = async (dir: string): Promise<PolicyDirectory>
       }
     }
     // A file that cannot be read may belong to a version that is being replaced.
-    if (!sameFiles(listed, await listPolicyFiles(dir))) continue;
+    const after = await whileThere(dir, absences);
+    if (after === null || !sameFiles(listed, after)) continue;
     if (failure !== null) throw failure;
     return byPurpose(dir, files);
   }
