@@ -41,7 +41,7 @@ export function createAssertionVerifier(of: AssertionIssuer, deps: KeyDependenci
     organization: 'none',
   };
   const keys = createKeySet(of.issuer, config.jwks, deps);
-  const issuers = new Map([[of.issuer, { config, keys }]]);
+  const issuers = new Map([[of.issuer, { config, keys, realms: [] }]]);
   return {
     verify: async (assertion) => (await verifyToken(assertion, issuers, deps.clock)).authenticated.claims,
     close: () => keys.close(),

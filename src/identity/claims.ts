@@ -77,7 +77,7 @@ function organizationOf(claimed: string | null, { claims, organization }: Issuer
 
 export const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({});
 
-/** The subject of a credential without claims. @param realm of API keys and certificates (`localRealm`) */
+/** The subject of a credential without claims. @param realm of API keys and certificates */
 export function configuredSubject(
   subject: SubjectConfig,
   amr: readonly string[],

@@ -4,9 +4,10 @@
  * fetched again. Revocations are not cached: they are checked for every request.
  */
 import { LRUCache } from 'lru-cache';
-import { type IdentityConfig, localRealm, takesApiKeys } from './section.ts';
+import { type IdentityConfig, realmsIn, takesApiKeys } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
+import { LOCAL_REALM } from '../model/realm.ts';
 import { type Clock, millis } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createApiKeys, unknownKey } from './api-keys.ts';
@@ -60,13 +61,14 @@ const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
 /** Reads key files immediately, and throws `config_invalid` if one is unusable. Key URLs are fetched at the first use. */
 export function createIdentity(config: IdentityConfig, deps: IdentityDependencies): Identity {
   const { clock, logger, invalidation = createInvalidation() } = deps;
+  const realms = realmsIn(config);
   const issuers = new Map<string, Issuer>(
     config.issuers.map((c) => {
       const onChange = (): void => invalidation.announce({ kind: 'keys', scope: { issuer: c.issuer } });
-      return [c.issuer, { config: c, keys: createKeySet(c.issuer, c.jwks, { ...deps, onChange }) }];
+      return [c.issuer, { config: c, realms, keys: createKeySet(c.issuer, c.jwks, { ...deps, onChange }) }];
     }),
   );
-  const realm = localRealm(config);
+  const realm = realms.length === 0 ? undefined : LOCAL_REALM;
   const apiKey = createApiKeys(config.api_keys, clock, realm);
   const apiKeyHeader = config.api_key_header.toLowerCase();
   const certificateOf = createCertificates(config.certificates, clock, realm);

@@ -237,20 +237,16 @@ export const takesApiKeys = ({
 }: Pick<IdentityConfig, 'api_keys' | 'api_keys_in_store'>): boolean =>
   api_keys.length > 0 || api_keys_in_store;
 
-/** The realm of API keys and certificates, whose ids are chosen here: they need one where issuers have them. */
-export const localRealm = ({ issuers }: Pick<IdentityConfig, 'issuers'>): string | undefined =>
-  issuers.some(({ realm }) => realm !== undefined) ? LOCAL_REALM : undefined;
-
-/** Every realm that is in use. */
-export const realmsInUse = ({ issuers }: Pick<IdentityConfig, 'issuers'>): readonly string[] => {
+/** Every realm that is in use; none: names of callers are as they come. */
+export const realmsIn = ({ issuers }: Pick<IdentityConfig, 'issuers'>): readonly string[] => {
   const realms = issuers.flatMap(({ realm }) => (realm === undefined ? [] : [realm]));
   return realms.length === 0 ? [] : [...new Set([...realms, LOCAL_REALM])];
 };
 
-/** The realms of all callers; null: an issuer has none, so that a name needs none. */
-export const realmsOf = ({ issuers }: Pick<IdentityConfig, 'issuers'>): readonly string[] | null => {
-  const realms = issuers.map(({ realm }) => realm);
-  return realms.includes(undefined) ? null : [...new Set([...(realms as readonly string[]), LOCAL_REALM])];
+/** The realms of all callers; null: somebody is in none, so that a name needs none. */
+export const realmsOf = (identity: Pick<IdentityConfig, 'issuers'>): readonly string[] | null => {
+  const realms = realmsIn(identity);
+  return realms.length === 0 || identity.issuers.some(({ realm }) => realm === undefined) ? null : realms;
 };
 
 /** @param report paths start at `identity` */

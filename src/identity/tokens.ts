@@ -10,7 +10,6 @@ import {
 import type { IssuerConfig } from './section.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
-import { realmsInUse } from './section.ts';
 import { type Claims, claimAt, freeze, subjectOf } from './claims.ts';
 import { digestsOfToken } from './digests.ts';
 import type { KeySet } from './keys.ts';
@@ -19,6 +18,8 @@ import type { Authenticated } from './types.ts';
 export interface Issuer {
   readonly config: IssuerConfig;
   readonly keys: KeySet;
+  /** of all issuers */
+  readonly realms: readonly string[];
 }
 
 export interface Verified {
@@ -48,7 +49,7 @@ export async function verifyToken(
       'token_issuer_unknown',
       'The token is of an issuer that is not configured (identity.issuers).',
     );
-  const { config, keys } = issuer;
+  const { config, keys, realms } = issuer;
   if (!config.algorithms.includes(alg as (typeof config.algorithms)[number])) throw notAllowed();
   const options: JWTVerifyOptions = {
     algorithms: [...config.algorithms],
@@ -74,11 +75,7 @@ export async function verifyToken(
     keys,
     generation,
     authenticated: freeze({
-      subject: subjectOf(
-        claims,
-        config,
-        realmsInUse({ issuers: [...issuers.values()].map((i) => i.config) }),
-      ),
+      subject: subjectOf(claims, config, realms),
       claims,
       digests: digestsOfToken(token, alg as string),
       issuer: config.issuer,

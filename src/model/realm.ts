@@ -1,6 +1,6 @@
 /**
- * Who is the same caller. `subject.id` is unique in an installation: what an issuer calls somebody is kept within its realm (`partner:u-17`), so that an id
- * that two issuers give names two callers, wherever callers are compared.
+ * Who is the same caller. What an issuer with a realm calls somebody is kept within it (`partner:u-17`), so that an id that two issuers give names two
+ * callers, wherever callers are compared. Issuers without a realm name the same people.
  */
 
 /** of API keys and client certificates: their ids are chosen here, and by no issuer */
@@ -10,7 +10,7 @@ export const REALM_PATTERN = '^[a-z][a-z0-9-]{0,31}$';
 
 const IN_REALM = /^[a-z][a-z0-9-]{0,31}:(.+)$/su;
 
-/** @param realm undefined: of the only issuer, which needs none */
+/** @param realm undefined: of whoever is in none */
 export const inRealm = (realm: string | undefined, id: string): string =>
   realm === undefined ? id : `${realm}:${id}`;
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { realmsOf } from '../../src/identity/index.ts';
 import { parseConfig } from '../../src/config/index.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { inRealm, mayBeSame, namesOf } from '../../src/model/realm.ts';
@@ -286,6 +287,14 @@ test('names of different realms never meet, and one without a realm meets each o
       expect(namesOf(inRealm(r, a))).toEqual([inRealm(r, a), a]);
     }),
   );
+});
+
+test('where no issuer has a realm, names are as they come, and a grant is for them', () => {
+  const [one] = [issuerOf(staff)];
+  for (const issuers of [[], [one], [one, { ...one, issuer: 'https://new.example' }]])
+    expect(realmsOf({ issuers } as never)).toBeNull();
+  expect(realmsOf({ issuers: [issuerOf(staff, 'staff')] } as never)).toEqual(['staff', 'local']);
+  expect(realmsOf({ issuers: [issuerOf(staff, 'staff'), one] } as never)).toBeNull();
 });
 
 test('several issuers without a realm name the same people, and a start and check warn of it', async () => {
