@@ -59,6 +59,12 @@ export class SegmentReader {
   #shared = new Map<string, Shared>();
   /** by what earlier versions refer to them with */
   #short = new Map<string, Shared>();
+  readonly #takesShort: boolean;
+
+  /** @param takesShort false: a short reference does not say which document was meant, where the segment around it is not known */
+  constructor({ takesShort = true }: { readonly takesShort?: boolean } = {}) {
+    this.#takesShort = takesShort;
+  }
 
   /** Forgets the shared documents: another segment begins. */
   begin(): void {
@@ -102,7 +108,10 @@ export class SegmentReader {
     const salts: { [kind in DocumentKind]?: string[] } = {};
     try {
       const draft = expand(own, (kind, ref) => {
-        const found = typeof ref === 'string' ? (this.#shared.get(ref) ?? this.#short.get(ref)) : undefined;
+        const found =
+          typeof ref === 'string'
+            ? (this.#shared.get(ref) ?? (this.#takesShort ? this.#short.get(ref) : undefined))
+            : undefined;
         if (found === undefined || found.kind !== kind)
           throw new Missing(`the shared document ${String(ref)} (${kind}) is not in this segment`);
         if (found.document === null) throw new Removed();

@@ -199,15 +199,22 @@ function parsed(text: string): ProofFile {
   return value;
 }
 
+/** `"access":"0123456789abcdef"` */
+const SHORT = /"(?:access|subject)":"[0-9a-f]{16}"/;
+
 function recordOf(
   lines: readonly string[],
   where: string,
 ): { readonly record: DecisionRecord; readonly hash: string } {
-  const reader = new SegmentReader();
+  const reader = new SegmentReader({ takesShort: false });
   for (const [i, line] of lines.entries()) {
     const read = reader.read(Buffer.from(line));
     const isLast = i === lines.length - 1;
     if (read.what === 'fault') throw invalid(`a line was altered${where} [${read.fault}]`);
+    if (isLast && read.what === 'unreadable' && SHORT.test(line))
+      throw invalid(
+        `it is of a record from a version whose references to shared documents are short, and another document could have been put in its place${where}. Only the journal itself can show it`,
+      );
     if (isLast && read.what === 'record') return { record: read.record, hash: read.link.hash };
     if (isLast || read.what !== 'document')
       throw invalid(`its last line must be a record that can be read, the others shared documents${where}`);

@@ -307,6 +307,19 @@ describe('a proof', () => {
       expect(() => checked(...parts)).toThrow(expect.objectContaining({ code: 'signature_invalid' }));
   });
 
+  test('is refused of a record with short references, which another document would fit, too', async () => {
+    const dir = temporaryDirectory();
+    cpSync(new URL('../short-references/', import.meta.url), dir, { recursive: true });
+    const settings = settingsOf(dir);
+    await grow('test-7d3d1145', settings);
+    const { decisions } = await scanQuery(dir).query({ limit: 1 });
+    const [{ decision_id, chain }] = decisions as [(typeof decisions)[number]];
+    const file = JSON.stringify(await proofOf(dir, decision_id, chain));
+    expect(() => checkProof(file, () => [keyOf(settings, 'test-7d3d1145')])).toThrow(
+      expect.objectContaining({ code: 'signature_invalid', message: expect.stringContaining('short') }),
+    );
+  });
+
   test('takes no document that the record does not name: its reference is the whole commitment', async () => {
     const { file, key } = await proven();
     const proof = JSON.parse(file) as { records: { lines: string[] }[] };
