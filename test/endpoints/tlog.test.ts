@@ -1,13 +1,13 @@
 /** Two whole sidecars: one signs checkpoints of its decision log, the other witnesses them. */
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { readCheckpoint } from '../../src/decision-log/tree/checkpoint.ts';
 import { EMPTY_ROOT } from '../../src/decision-log/tree/merkle.ts';
 import { COSIGNS, openNote, readKey, SIGNS, spellKey } from '../../src/decision-log/tree/note.ts';
 import { checkProof } from '../../src/decision-log/tree/proof-file.ts';
-import { temporaryDirectory } from '../support/journals.ts';
+import { temporaryDirectory, writeJournal } from '../support/journals.ts';
 import { runCommand } from '../support/io.ts';
 import { type Running, startSluice } from '../support/sluice.ts';
 
@@ -131,6 +131,30 @@ describe('checkpoints of a sidecar', { timeout: 60_000 }, () => {
     await fetch(`http://127.0.0.1:${sidecar.port}/customers/C1`, { headers: sidecar.caller });
     await until(async () => (sidecar.log().includes('a witness has not taken a checkpoint') ? true : null));
     expect((await sidecar.admin('/metrics')).text).toMatch(/^sluice_checkpoint_ok 0$/m);
+  });
+
+  test('of one chain that is damaged stop no other, and are told', async () => {
+    const dir = temporaryDirectory();
+    const damaged = await writeJournal(join(dir, 'journal'), 20, { instance: 'gone' });
+    const intact = await writeJournal(join(dir, 'journal'), 20, { instance: 'other' });
+    const segment = join(dir, 'journal', `${damaged}.0000000000000001.jsonl`);
+    const lines = readFileSync(segment, 'utf8').split('\n');
+    writeFileSync(segment, lines.toSpliced(9, 1).join('\n'));
+    const sidecar = await startSluice({
+      dir,
+      config: { decision_log: { journal: { dir: './journal' }, checkpoints: { every: '1s' } } },
+    });
+    running.push(sidecar);
+    await fetch(`http://127.0.0.1:${sidecar.port}/customers/C1`, { headers: sidecar.caller });
+    for (const origin of [intact, sidecar.records().at(-1)!.origin])
+      await until(async () =>
+        (await sidecar.admin(`/tlog/${origin}/checkpoint`)).status === 200 ? true : null,
+      );
+    await until(async () =>
+      sidecar.log().includes('a chain of the decision log gets no checkpoint') ? true : null,
+    );
+    expect((await sidecar.admin('/metrics')).text).toMatch(/^sluice_checkpoint_ok 0$/m);
+    expect((await sidecar.admin(`/tlog/${damaged}/checkpoint`)).status).toBe(404);
   });
 
   test('are refused with a key of the wrong kind', async () => {

@@ -26,7 +26,7 @@ export interface StoreStatus {
 }
 
 export interface LogStatus extends KeptLog {
-  /** why the last pass signed nothing */
+  /** why a chain got no checkpoint in the last pass */
   readonly problem: string | null;
 }
 
@@ -111,10 +111,8 @@ export class Copies implements QueryInterface {
         void this.#sign(message.id, message.text);
         return;
       case 'checkpoint':
-        this.#kept(message.log, null);
-        return;
-      case 'checkpoint failed':
-        this.#kept({ size: this.#log?.size ?? 0, witnesses: this.#log?.witnesses ?? [] }, message.message);
+        if (message.log !== null || message.problem !== null)
+          this.#kept(message.log ?? this.#log ?? { size: 0, witnesses: [] }, message.problem);
         return;
       case 'result':
         this.#settle(message.id)?.resolve(message.value);
@@ -137,9 +135,9 @@ export class Copies implements QueryInterface {
   /** Says once what fails, and once that it works again. */
   #kept(log: KeptLog, problem: string | null): void {
     const before = this.#log;
-    this.#log = { ...log, problem };
+    this.#log = { size: log.size, witnesses: log.witnesses, problem };
     if (problem !== null && problem !== before?.problem)
-      this.#logger.error({ detail: problem }, 'no checkpoint of the decision log is signed');
+      this.#logger.error({ detail: problem }, 'a chain of the decision log gets no checkpoint');
     else if (problem === null && before !== null && before.problem !== null)
       this.#logger.info({ size: log.size }, 'checkpoints of the decision log are signed again');
     for (const witness of log.witnesses) {

@@ -44,7 +44,7 @@ export type FromWorker =
   /** `stopped`: it is not tried again before the next start */
   | { readonly type: 'failed'; readonly store: string; readonly message: string; readonly stopped: boolean }
   | { readonly type: 'sign'; readonly id: number; readonly text: string }
-  | { readonly type: 'checkpoint'; readonly log: KeptLog }
-  | { readonly type: 'checkpoint failed'; readonly message: string }
+  /** `log` null: nothing is known of this process's chain. `problem`: of its chain, or of one that nobody holds */
+  | { readonly type: 'checkpoint'; readonly log: KeptLog | null; readonly problem: string | null }
   | { readonly type: 'result'; readonly id: number; readonly value: unknown }
   | { readonly type: 'error'; readonly id: number; readonly code: string; readonly message: string };

@@ -13,7 +13,7 @@ import { Unavailable } from '../sinks/destination.ts';
 import { openSink } from '../sinks/open.ts';
 import { feed } from './feeder.ts';
 import { openPostgresIndex } from './postgres.ts';
-import { createLogKeeper } from '../tree/keep.ts';
+import { createLogKeeper, type KeptLog } from '../tree/keep.ts';
 import type { CheckpointSettings, FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 import { openSqliteIndex } from './sqlite.ts';
 import type { IndexStore, Store } from './store.ts';
@@ -79,15 +79,17 @@ async function keepLog({ every, name, publicKey, witnesses }: CheckpointSettings
   );
   for (;;) {
     const isLast = closing.signal.aborted;
-    try {
-      const log = await pass(origin!);
-      // The chains of commands and of processes that have ended have nobody else.
-      for (const other of await listOrigins(dir))
-        if (other.origin !== origin && !isHeld(journalLock(dir, other.origin))) await pass(other.origin);
-      if (log !== null) send({ type: 'checkpoint', log });
-    } catch (e) {
-      send({ type: 'checkpoint failed', message: isSluiceError(e) ? e.message : (e as Error).name });
-    }
+    const problems: string[] = [];
+    const covered = (of: string): Promise<KeptLog | null> =>
+      pass(of).catch((e: unknown) => {
+        problems.push(isSluiceError(e) ? e.message : (e as Error).name);
+        return null;
+      });
+    const log = await covered(origin!);
+    // The chains of commands and of processes that have ended have nobody else. One that is damaged stops no other.
+    for (const other of await listOrigins(dir).catch(() => []))
+      if (other.origin !== origin && !isHeld(journalLock(dir, other.origin))) await covered(other.origin);
+    send({ type: 'checkpoint', log, problem: problems[0] ?? null });
     if (isLast) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, every);
