@@ -56,9 +56,9 @@ export function registerGauges({
     );
     metrics.totals(
       'sluice_copies_lost_total',
-      'Records that an index or a sink will never get, by cause. overflow and refused are 0 by construction: the journal is the queue, and a sink that refuses stops. unreadable: damaged in the journal.',
+      'Records that an index or a sink will never get, by cause. unreadable: damaged in the journal. There is no other: the journal is the queue, and a sink that refuses a record stops.',
       'cause',
-      () => ({ overflow: 0, refused: 0, unreadable: log.status().unreadable }),
+      () => ({ unreadable: log.status().unreadable }),
     );
   }
   if (config.decision_log.checkpoints !== undefined) {
