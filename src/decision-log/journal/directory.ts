@@ -13,7 +13,16 @@
  *   tlog/<origin>/checkpoint, tile/…  the log of the chain (tree/tiles.ts), and tlog/<origin>.lock, held by the process that writes it
  *   data-subject.key               the generated key of the data-subject HMACs, mode 0600
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SluiceError } from '../../errors.ts';
@@ -114,6 +123,13 @@ export function quarantineSegment(dir: string, origin: string, first: number): v
     syncDirectory(quarantine);
     return;
   }
+}
+
+/** Replaces a file, or makes it: it is on disk when this returns, and a reader finds either text whole. */
+export function replaceFile(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o640, flush: true });
+  renameSync(`${path}.new`, path);
+  syncDirectory(dirname(path));
 }
 
 /** A new file name is durable only after its directory is synced. */

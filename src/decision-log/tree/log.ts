@@ -2,7 +2,7 @@
  * The log of a chain: a tree over the hashes of its records, in tiles beside the journal, with a signed checkpoint. It is made from the journal
  * and holds nothing that the journal does not: a tile that is lost is made again. Only one process writes a log at a time.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../../errors.ts';
 import type { NoteSigner } from '../../model/signing.ts';
@@ -13,8 +13,8 @@ import {
   listOrigins,
   makeDirectory,
   type OriginFiles,
+  replaceFile,
   type Segment,
-  syncDirectory,
 } from '../journal/directory.ts';
 import { readHead } from '../journal/head.ts';
 import { parseHead } from '../journal/line.ts';
@@ -167,19 +167,8 @@ const headOf = (dir: string, origin: string): number =>
 const lockPath = (dir: string, origin: string): string => join(dir, TREES, `${origin}.lock`);
 
 /** Replaces the checkpoint. It is on disk when this returns: two that contradict each other must not be signed. */
-function publish(dir: string, origin: string, note: string): void {
-  const log = logDirectory(dir, origin);
-  const draft = join(log, 'checkpoint.new');
-  const fd = openSync(draft, 'w', 0o640);
-  try {
-    writeFileSync(fd, note);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(draft, join(log, 'checkpoint'));
-  syncDirectory(log);
-}
+const publish = (dir: string, origin: string, note: string): void =>
+  replaceFile(join(logDirectory(dir, origin), 'checkpoint'), note);
 
 /** null: the tiles are not those of the checkpoint */
 function continued(log: string, { size, root }: Checkpoint): TreeWriter | null {

@@ -3,12 +3,12 @@
  * tlog-cosignature). It keeps the newest checkpoint of each log in a file. https://c2sp.org/tlog-witness
  */
 import { hash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../../errors.ts';
 import type { NoteSigner } from '../../model/signing.ts';
 import type { Logger } from '../../observability/logger.ts';
-import { errno, makeDirectory, syncDirectory } from '../journal/directory.ts';
+import { errno, makeDirectory, replaceFile } from '../journal/directory.ts';
 import { type Lock, tryLock } from '../journal/lock.ts';
 import type { WitnessSettings } from '../section.ts';
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts';
@@ -92,9 +92,7 @@ export function createWitness(
       if (!isConsistent(old, size, proof, seen?.root ?? EMPTY_ROOT, root))
         return refuse('not-continued', said(422, 'The checkpoint does not continue the tree that was seen.'));
       const line = await cosignatureOf(text, name, signer, Math.floor(now().getTime() / 1000));
-      writeFileSync(`${file}.new`, `${note}${line}`, { mode: 0o640, flush: true });
-      renameSync(`${file}.new`, file);
-      syncDirectory(dir);
+      replaceFile(file, `${note}${line}`);
       return { status: 200, type: 'text/plain; charset=utf-8', body: line };
     } finally {
       lock.release();

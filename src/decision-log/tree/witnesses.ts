@@ -1,14 +1,14 @@
 /** Shows checkpoints to witnesses, who cosign what continues all that they have seen (C2SP tlog-witness). https://c2sp.org/tlog-witness */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../../errors.ts';
-import { errno } from '../journal/directory.ts';
+import { errno, replaceFile } from '../journal/directory.ts';
 import type { WitnessConfig } from '../section.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import { logDirectory } from './log.ts';
-import { consistencyProof } from './merkle.ts';
+import { consistencyProof, type Nodes } from './merkle.ts';
 import { COSIGNS, openNote, readKey, splitNote } from './note.ts';
-import { readTree } from './tiles.ts';
+import { readTree, TileMissing } from './tiles.ts';
 
 export interface WitnessState {
   readonly name: string;
@@ -40,8 +40,7 @@ function directory(path: string, now: () => Date): Witness {
       const file = join(to, `${now().toISOString().slice(0, 10)}.checkpoint`);
       try {
         mkdirSync(to, { recursive: true });
-        writeFileSync(`${file}.new`, note, { flush: true });
-        renameSync(`${file}.new`, file);
+        replaceFile(file, note);
       } catch (cause) {
         throw new SluiceError('witness_unavailable', {
           message: `The checkpoint cannot be written to ${to} (${errno(cause)}).`,
@@ -81,9 +80,14 @@ function remote({ url, key: spelled, timeout }: Extract<WitnessConfig, { readonl
         redirect: 'error',
         signal: AbortSignal.timeout(timeout),
       });
-      const bytes = Buffer.from(await answer.arrayBuffer());
-      if (bytes.length > MOST_BYTES) throw unavailable('its answer is too long');
-      return { status: answer.status, text: bytes.toString() };
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of answer.body ?? []) {
+        size += chunk.byteLength;
+        if (size > MOST_BYTES) throw unavailable('its answer is too long');
+        chunks.push(chunk);
+      }
+      return { status: answer.status, text: Buffer.concat(chunks).toString() };
     } catch (cause) {
       if (cause instanceof SluiceError) throw cause;
       throw unavailable((cause as { cause?: { code?: string } }).cause?.code ?? (cause as Error).name, cause);
@@ -103,7 +107,7 @@ function remote({ url, key: spelled, timeout }: Extract<WitnessConfig, { readonl
       for (let tries = 0; tries < TRIES; tries++) {
         const old = seen.get(origin) ?? 0;
         if (old > size) throw refused(`it has seen ${old} records`);
-        const proof = consistencyProof(tree, old, size).map((h) => `${h.toString('base64')}\n`);
+        const proof = proofOf(tree, old, size, log).map((h) => `${h.toString('base64')}\n`);
         const { status, text } = await ask(`old ${old}\n${proof.join('')}\n${note}`);
         if (status === 200) {
           const signed = splitNote(note);
@@ -121,4 +125,16 @@ function remote({ url, key: spelled, timeout }: Extract<WitnessConfig, { readonl
       throw unavailable('it has another state at each question');
     },
   };
+}
+
+function proofOf(tree: Nodes, old: number, size: number, log: string): readonly Buffer[] {
+  try {
+    return consistencyProof(tree, old, size);
+  } catch (cause) {
+    if (!(cause instanceof TileMissing)) throw cause;
+    throw new SluiceError('chain_broken', {
+      message: `The tiles of ${log} are damaged (${cause.message}), so its checkpoint cannot be shown. Remove its directory \`tile\` in the journal: it is made again.`,
+      cause,
+    });
+  }
 }
