@@ -55,6 +55,12 @@ export function createVerifier(
  * @throws SluiceError `input_invalid`
  */
 export function verifierOf(text: string, where: string): Pick<Signing, 'verify'> {
+  const known = new Map(keySetOf(text, where).map((key) => [key.kid, key]));
+  return createVerifier(() => known, { unknownKey: 'Get the current key set of whoever signed it.' });
+}
+
+/** The Ed25519 keys of a JWK Set (RFC 7517). @param where for messages. @throws SluiceError `input_invalid` */
+export function keySetOf(text: string, where: string): readonly VerifyingKey[] {
   const invalidSet = (cause?: unknown): SluiceError =>
     new SluiceError('input_invalid', {
       message: `${where} is no JWK Set with Ed25519 keys, as "sluice signing keys" prints and /.well-known/jwks.json answers.`,
@@ -67,16 +73,13 @@ export function verifierOf(text: string, where: string): Pick<Signing, 'verify'>
     throw invalidSet(cause);
   }
   if (!Array.isArray(keys) || keys.length === 0) throw invalidSet();
-  const known = new Map<string, VerifyingKey>();
-  for (const [i, key] of keys.entries()) {
+  return keys.map((key, i) => {
     try {
-      const read = verifyingKey(JSON.stringify(key), `${where}: key ${i + 1}`);
-      known.set(read.kid, read);
+      return verifyingKey(JSON.stringify(key), `${where}: key ${i + 1}`);
     } catch (cause) {
       throw invalidSet(cause);
     }
-  }
-  return createVerifier(() => known, { unknownKey: `Get the current key set of whoever signed it.` });
+  });
 }
 
 export interface SigningDependencies {

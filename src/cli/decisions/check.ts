@@ -178,19 +178,25 @@ const note = (o: OriginReport): string =>
 export function progressBar(
   io: Io,
   what: string,
+  of: 'bytes' | 'records' = 'bytes',
 ): { update(done: number, total: number): void; stop(): void } {
   if (!io.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
   const bar = new SingleBar({
-    format: `${what} {bar} {percentage}% of {size} MiB, {eta_formatted}`,
+    format: `${what} {bar} {percentage}% of {size}, {eta_formatted}`,
     stream: io.stderr,
     hideCursor: true,
     clearOnComplete: true,
+    stopOnComplete: true,
   });
   let begun = false;
   return {
     update(done, total) {
-      if (!begun) bar.start(total, 0, { size: Math.round(total / (1 << 20)) });
-      begun = true;
+      if (!begun)
+        bar.start(total, 0, {
+          size: of === 'bytes' ? `${Math.round(total / (1 << 20))} MiB` : `${total} records`,
+        });
+      // At its end it stops: another chain begins another one.
+      begun = done < total;
       bar.update(done);
     },
     stop: () => bar.stop(),

@@ -1,20 +1,19 @@
 /** `sluice decisions checkpoint`, `prove` and `verify-proof`: signed statements about the log that others can check without it. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { createPublicKey, type JsonWebKey } from 'node:crypto';
-import { SingleBar } from 'cli-progress';
 import { listOrigins } from '../../decision-log/journal/directory.ts';
 import { createLogKeeper } from '../../decision-log/tree/keep.ts';
-import { type Grown, grow, logName, publishedCheckpoint } from '../../decision-log/tree/log.ts';
+import { type Grown, grow, publishedCheckpoint } from '../../decision-log/tree/log.ts';
 import { type NoteKey, openNote, readKey, SIGNS, spellKey } from '../../decision-log/tree/note.ts';
 import { checkProof, proofOf } from '../../decision-log/tree/proof-file.ts';
 import { merge } from '../../decision-log/index/decision.ts';
 import { SluiceError } from '../../errors.ts';
 import { createLogger } from '../../observability/logger.ts';
-import { createSigning } from '../../signing/index.ts';
+import { createSigning, keySetOf } from '../../signing/index.ts';
 import { colourful, type Io, printJson } from '../io.ts';
 import { contentOf, holding } from '../signed.ts';
 import { counted, moment } from '../text.ts';
+import { progressBar } from './check.ts';
 import { describeDecision } from './show.ts';
 import { type Place, place, source, type SourceOptions } from './source.ts';
 import { table, width } from './table.ts';
@@ -23,7 +22,7 @@ const logSettings = (at: Place, io: Io) => ({
   dir: at.dir,
   name: at.config.checkpoints?.name ?? 'sluice',
   signer: createSigning(at.signing, { logger: createLogger({ level: 'warn' }, io.stderr) }).notes,
-  progress: progressOf(io),
+  progress: progressBar(io, 'hashing', 'records').update,
 });
 
 /**
@@ -43,24 +42,6 @@ function checkKey(
     'usage_invalid',
     `The checkpoint of ${published.checkpoint.log} was signed with another key. Name the configuration that has this key (--config FILE).`,
   );
-}
-
-/** A chain of a million records takes seconds. */
-function progressOf(io: Io): (records: number, total: number) => void {
-  if (!io.stderr.isTTY) return () => undefined;
-  const bar = new SingleBar({
-    format: 'hashing {bar} {value} of {total} records, {eta_formatted}',
-    stream: io.stderr,
-    hideCursor: true,
-    clearOnComplete: true,
-    stopOnComplete: true,
-  });
-  let isBegun = false;
-  return (records, total) => {
-    if (!isBegun) bar.start(total, 0);
-    isBegun = true;
-    bar.update(records);
-  };
 }
 
 export async function checkpoint(options: SourceOptions, io: Io): Promise<void> {
@@ -107,7 +88,8 @@ export async function proveDecision(id: string, options: ProveOptions, io: Io): 
     io.exitCode = 1;
     return;
   }
-  for (const { origin, seq } of decision.chain) await covered(origin, seq, at, logSettings(at, io));
+  const settings = logSettings(at, io);
+  for (const { origin, seq } of decision.chain) await covered(origin, seq, at, settings);
   const file = `${JSON.stringify(await proofOf(at.dir, id, decision.chain), null, 2)}\n`;
   if (options.out === undefined) {
     io.stdout.write(file);
@@ -122,9 +104,9 @@ export async function proveDecision(id: string, options: ProveOptions, io: Io): 
       cause,
     });
   }
-  const what = counted(decision.chain.length, 'record');
+  const { log: name } = publishedCheckpoint(at.dir, decision.chain[0]!.origin)!.checkpoint;
   io.stderr.write(
-    `${options.out}: ${what}, with the checkpoint of ${logName(logSettings(at, io).name, decision.chain[0]!.origin)}\n`,
+    `${options.out}: ${counted(decision.chain.length, 'record')}, with the checkpoint of ${name}\n`,
   );
 }
 
@@ -153,20 +135,12 @@ export interface VerifyProofOptions {
 }
 
 /** A key as NAME+ID+BASE64, or a file with such lines or with a JWK Set, whose keys may sign for every log. */
-function keysIn(text: string, io: Io): (log: string) => readonly NoteKey[] {
+async function keysIn(text: string, io: Io): Promise<(log: string) => readonly NoteKey[]> {
   if (/^\S+\+[0-9a-f]{8}\+\S+$/.test(text)) {
     const key = readKey(text);
     return (log) => (key.name === log ? [key] : []);
   }
-  let content: string;
-  try {
-    content = readFileSync(resolve(io.cwd, text), 'utf8').trim();
-  } catch (cause) {
-    throw new SluiceError('usage_invalid', {
-      message: `--key ${text}: neither a key (NAME+ID+BASE64) nor a file that can be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
-      cause,
-    });
-  }
+  const content = (await contentOf(text, io)).trim();
   if (!content.startsWith('{')) {
     const keys = content
       .split(/\r?\n/)
@@ -174,15 +148,8 @@ function keysIn(text: string, io: Io): (log: string) => readonly NoteKey[] {
       .map(readKey);
     return (log) => keys.filter(({ name }) => name === log);
   }
-  try {
-    const { keys } = JSON.parse(content) as { readonly keys: readonly JsonWebKey[] };
-    const all = keys
-      .filter((jwk) => jwk.crv === 'Ed25519')
-      .map((jwk) => createPublicKey({ key: jwk as { kty: string }, format: 'jwk' }));
-    return (log) => all.map((key) => ({ name: log, type: SIGNS, key }));
-  } catch (cause) {
-    throw new SluiceError('input_invalid', { message: `--key ${text}: it holds no JWK Set.`, cause });
-  }
+  const keys = keySetOf(content, text);
+  return (log) => keys.map(({ key }) => ({ name: log, type: SIGNS, key }));
 }
 
 export async function verifyProof(file: string, options: VerifyProofOptions, io: Io): Promise<void> {
@@ -191,7 +158,7 @@ export async function verifyProof(file: string, options: VerifyProofOptions, io:
       'usage_invalid',
       'Name the key that must have signed: --key KEY or --key FILE (NAME+ID+BASE64 as `decisions checkpoint` prints it, or a JWK Set). Take it from its owner, never from the proof.',
     );
-  const sources = options.key.map((text) => keysIn(text, io));
+  const sources = await Promise.all(options.key.map((text) => keysIn(text, io)));
   const witnesses = (options.witness ?? []).map(readKey);
   const text = await contentOf(file, io);
   await holding('proof', options, io, async () => {
