@@ -1,11 +1,11 @@
 /** docs/your-system.md, walked through from its first line to its last, with an upstream that answers what the page says. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { opa, ROOT } from '../cli/support.ts';
+import { freePort } from '../support/port.ts';
 import { portOf, put, Shell, settled, stepsOf, upstreamOf } from './walk.ts';
 
 const steps = stepsOf(readFileSync(join(ROOT, 'docs/your-system.md'), 'utf8'));
@@ -47,11 +47,3 @@ test.runIf(opa !== null && ['bash', 'curl', 'iconv', 'sed', 'sha256sum'].every(h
   // many commands
   1_200_000,
 );
-
-async function freePort(): Promise<number> {
-  const server: Server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const port = portOf(server);
-  await new Promise((done) => server.close(done));
-  return port;
-}

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MIGRATIONS } from '../../src/compose/store.ts';
@@ -192,10 +192,10 @@ test('a notice is delivered once, whichever worker finds it', async () => {
 
 test('a worker that is killed while it delivers: the notice is due again, and arrives under the same id', async () => {
   const got: string[] = [];
-  let from: number | undefined;
+  let from: Socket | undefined;
   receive = (request) => {
     got.push(String(request.headers['webhook-id']));
-    from = request.socket.remotePort;
+    from = request.socket;
   };
   await owe(1);
   await until(() => from !== undefined);
@@ -211,13 +211,13 @@ test('a worker that is killed while it delivers: the notice is due again, and ar
   await until(() => served.log().includes('a worker serves again'), 60);
 }, 150_000);
 
-/** Whether a process has the local end of a TCP connection. */
-function holds(pid: number, port: number): boolean {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  const line = readFileSync('/proc/net/tcp', 'utf8')
+/** Whether a process has the other end of a TCP connection. Two connections may share one of their ports, not both. */
+function holds(pid: number, { remotePort, localPort }: Socket): boolean {
+  const at = (port: number): string => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const inode = readFileSync('/proc/net/tcp', 'utf8')
     .split('\n')
-    .find((l) => l.trim().split(/\s+/)[1] === `0100007F:${hex}`);
-  const inode = line?.trim().split(/\s+/)[9];
+    .map((line) => line.trim().split(/\s+/))
+    .find(([, local, remote]) => local === at(remotePort!) && remote === at(localPort!))?.[9];
   return readdirSync(`/proc/${pid}/fd`).some((fd) => {
     try {
       return readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`;

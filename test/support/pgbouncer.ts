@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { freePort } from './port.ts';
 import { POSTGRES } from './postgres.ts';
-import { freePort } from './redis.ts';
 
 /** Undefined where it is not installed (Debian: `apt-get install pgbouncer`). */
 export const PGBOUNCER = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin']

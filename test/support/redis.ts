@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from '@redis/client';
+import { freePort } from './port.ts';
 
 export const REDIS = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
 
@@ -84,20 +84,4 @@ export async function ownRedis(more: (port: number) => readonly string[] = () =>
   };
   await own.start();
   return own;
-}
-
-/** below 55536, so that the bus of a cluster (10000 higher) has a port, too */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer();
-    server.listen(20_000 + Math.floor(Math.random() * 30_000), '127.0.0.1');
-    const port = await Promise.race([
-      once(server, 'listening').then(() => (server.address() as AddressInfo).port),
-      once(server, 'error').then(() => null),
-    ]).catch(() => null);
-    if (port === null) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
 }
