@@ -122,6 +122,37 @@ describe.runIf(opa !== null)('sluice matrix', () => {
     ).toBe(true);
   });
 
+  test('each period of retention has a column, in which what is over is dropped and nothing else differs', async () => {
+    const p = copy();
+    p.write(
+      'data/retention.yaml',
+      `retention:
+  t: { title: t, categories: [transaction], resources: [customer], keep: P7Y }
+  c: { title: c, categories: [contact], resources: [customer], keep: P5Y }
+`,
+    );
+    const { rows } = (await sluice(['matrix', p.dir, ...ONE, '--json'])).json<Matrix>();
+    const [row] = rows;
+    const fresh = row!.states['agreed']!;
+    for (const [name, over] of [
+      ['older_than_P5Y', ['contact']],
+      ['older_than_P7Y', ['contact', 'transaction']],
+    ] as const) {
+      const aged = row!.states[name]!;
+      expect(Object.keys(aged)).toEqual(Object.keys(fresh));
+      for (const [path, outcome] of Object.entries(aged)) {
+        const category = fresh[path]!.cls.split('/')[0]!;
+        // What an embedded resource says is not the customer's, and has no date of its own.
+        const isOver = (over as readonly string[]).includes(category) && !path.startsWith('/agent/');
+        expect([name, path, outcome.do, outcome.because]).toEqual(
+          isOver
+            ? [name, path, 'drop', 'retention_over']
+            : [name, path, fresh[path]!.do, fresh[path]!.because],
+        );
+      }
+    }
+  });
+
   test('--diff with one policy and a tier of 4 are wrong use', async () => {
     expect((await sluice(['matrix', '--diff', OWN])).code).toBe(2);
     expect((await sluice(['matrix', OWN, '--tier', '4'])).code).toBe(2);
@@ -275,6 +306,27 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
       },
     ],
   ];
+
+  test.each([
+    [
+      'data/retention.yaml',
+      'retention:\n  t: { title: t, categories: [transaction], resources: [customer], keep: P7Y }\n',
+      'retention',
+    ],
+    [
+      'data/record_filters.yaml',
+      'record_filters:\n  a: { title: a, where: [{ resource: customer, attribute: dated, within: P6M }] }\n',
+      'record_filter',
+    ],
+  ])('%s leaves less where it is new, and more where it is gone', async (file, text, name) => {
+    const p = copy();
+    p.write(file, text);
+    const limit = (changes: readonly Sentence[]) => changes.find(({ fields }) => fields.includes(name));
+    const { changes } = await diff(p, ...ONE);
+    expect(limit(changes)).toMatchObject({ direction: 'narrower', about: 'limit' });
+    const back = await sluice(['matrix', '--diff', p.dir, live, '--json', ...ONE]);
+    expect(limit(back.json<Diff>().changes)).toMatchObject({ direction: 'wider', about: 'limit' });
+  });
 
   const claims = [
     '--role',

@@ -9,12 +9,14 @@ import type { DataSubjectState } from '../../../model/consent.ts';
 import type { PolicyInput } from '../../../model/input.ts';
 import { type Decision, decide } from '../../../pipeline/authorize.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
+import { filterDirection, retentionDirection } from '../record-limits.ts';
 import type { Asker, Axes, AxesOptions } from './axes.ts';
 import {
   type Caller,
   type Change,
   type Circumstance,
   type Compared,
+  type Direction,
   differences,
   keyOf,
   limitDirection,
@@ -301,6 +303,11 @@ function limitChanges(resource: string, a: Decision, b: Decision): Change[] {
     tier: input.context.tier,
   });
   const [before, after] = [limits(a), limits(b)];
+  const directionOfLimit = (path: string, from: unknown, to: unknown): Direction => {
+    if (path === 'record_filter') return filterDirection(a.filter ?? [], b.filter ?? []);
+    if (path === 'retention') return retentionDirection(a.retention, b.retention);
+    return limitDirection(path, from, to);
+  };
   return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((path): Change[] => {
     const [from, to] = [before[path] ?? null, after[path] ?? null];
     if (JSON.stringify(from) === JSON.stringify(to)) return [];
@@ -311,7 +318,7 @@ function limitChanges(resource: string, a: Decision, b: Decision): Change[] {
         path,
         before: { limit: from },
         after: { limit: to },
-        direction: limitDirection(path, from, to),
+        direction: directionOfLimit(path, from, to),
       },
     ];
   });

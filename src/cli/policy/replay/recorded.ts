@@ -10,7 +10,9 @@ import { disclosureInput } from '../../../model/verdict.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { Decision } from '../../../pipeline/authorize.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
+import type { RetentionRule } from '../../../model/retention.ts';
 import type { Direction } from '../matrix/changes.ts';
+import { retentionDirection } from '../record-limits.ts';
 
 export interface Who {
   readonly roles: string;
@@ -148,18 +150,9 @@ export function ageDirection(
   resource: string,
   category: string,
 ): Direction {
-  const of = ({ retention }: Decision) =>
+  const of = ({ retention }: Decision): readonly RetentionRule[] =>
     retention.filter((r) => r.category === category && r.condition.resource === resource);
-  const covers = (a: Decision, b: Decision): boolean =>
-    of(b).every((rule) =>
-      of(a).some(
-        ({ condition }) =>
-          condition.attribute === rule.condition.attribute &&
-          String(condition.at_least) >= String(rule.condition.at_least),
-      ),
-    );
-  if (covers(before, after)) return 'wider';
-  return covers(after, before) ? 'narrower' : 'other';
+  return retentionDirection(of(before), of(after));
 }
 
 /** Whether this policy counts such requests. */
