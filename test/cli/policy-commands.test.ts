@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { Copy, copies, lineOf, opa, OWN, ROOT, type Said, sluice } from './support.ts';
 
 // Each command compiles a policy, some ask it ten thousand questions, and tests share the machine.
@@ -51,6 +52,7 @@ describe.runIf(opa !== null)('sluice check', () => {
     p.change('catalog/customer.yaml', 'mask: national_id }', 'mask: nationl_id }');
     p.change('catalog/employee.yaml', '/salary: { category: financial', '/salary: { category: finance');
     p.change('scenarios/grants.yaml', 'status: 200', 'status: 20');
+    p.change('scenarios/record_filters.yaml', 'roles: [order_manager]', 'roles: [order_manger]');
     p.change(
       'sluice/decision.rego',
       'count(input.subject.properties.roles) > 0',
@@ -79,8 +81,39 @@ describe.runIf(opa !== null)('sluice check', () => {
           `scenario ${at('scenarios/grants.yaml', 'status: 20 ')}`.trimEnd().replace(/:0$/, ''),
         ),
         expect.stringContaining(`strict ${at('sluice/decision.rego', 'input.subjct')}`),
+        expect.stringContaining(
+          `reference ${at('scenarios/record_filters.yaml', 'order_manger')} record_filters.own_region.roles.0: there is no role "order_manger"; did you mean "order_manager"?`,
+        ),
       ]),
     );
+  });
+
+  test('scenarios know the names of the data that they bring, and those that these replace no more', async () => {
+    const p = copy();
+    const { purposes } = parse(readFileSync(p.path('data/purposes.yaml'), 'utf8')) as {
+      purposes: Record<string, object>;
+    };
+    p.write(
+      'scenarios/own.yaml',
+      stringify({
+        title: 'Purposes of its own',
+        now: '2026-11-22T08:00:00Z',
+        routes: [{ match: 'GET /api/customers/{id}', resource: 'customer', action: 'read', id: '{id}' }],
+        data: { purposes: { recall: { ...purposes['after_sales'], needs: ['contacts'] } } },
+        scenarios: ['recall', 'after_sales'].map((name) => ({
+          name,
+          request: { method: 'GET', path: '/api/customers/C1', headers: { 'Sluice-Purpose': name } },
+          token: { sub: 'u-1', roles: ['support'], organization: 'internal' },
+          expect: { status: 403 },
+        })),
+      }),
+    );
+    const { findings } = (await sluice(['check', p.dir, '--json'])).json<Checked>();
+    const own = findings.filter(({ file }) => file === p.path('scenarios/own.yaml'));
+    expect(own.map(({ rule, message }) => `${rule} ${message}`)).toEqual([
+      expect.stringContaining('reference purposes.recall.needs.0: there is no category "contacts"'),
+      expect.stringContaining('scenario there is no purpose "after_sales"'),
+    ]);
   });
 
   test('a policy that does not compile is told with its place, and the data’s faults besides', async () => {

@@ -25,7 +25,13 @@ import { type BySchema, nearestOrAll, referenceFaults, unknown } from './referen
 import { readScenarios } from '../testing/scenario-files.ts';
 import { absentData } from './absent-data.ts';
 import { agreementFindings } from './agreements.ts';
-import { fieldReferences, type KnownNames, knownNames, scenarioReferences } from './scenario-references.ts';
+import {
+  dataOf,
+  fieldReferences,
+  type KnownNames,
+  knownNames,
+  scenarioReferences,
+} from './scenario-references.ts';
 import { ASKED_ONCE, filesOf } from '../source.ts';
 import { stage } from '../stage.ts';
 import { annotated, strict } from './strict.ts';
@@ -93,7 +99,7 @@ export async function inspectFiles(files: PolicyDirectory, opa: Opa): Promise<In
   const { catalogs, broken } = catalogFindings(files, found);
   found.push(...findings(referenceFaults(documents, catalogs, broken), 'reference'));
   const names = knownNames(documents);
-  const scenarios = scenarioFindings(files, names, catalogs, broken, found);
+  const scenarios = scenarioFindings(files, documents, catalogs, broken, found);
   found.push(...agreementFindings(documents, new Date()));
   const policy = await compiled(files, opa, found);
   if (policy !== null) found.push(...absentData(policy, files));
@@ -250,7 +256,7 @@ const resourcesOf = ({ path, text }: PolicyFile): readonly string[] => [
 
 function scenarioFindings(
   files: PolicyDirectory,
-  names: KnownNames,
+  data: BySchema,
   catalogs: readonly CatalogAt[],
   broken: ReadonlySet<string>,
   found: Finding[],
@@ -258,12 +264,18 @@ function scenarioFindings(
   const { documents, faults } = readScenarios(files.dir, files.scenarios);
   found.push(...findings(faults, 'scenario'));
   const resources = byResource(catalogs);
-  found.push(
-    ...findings(
-      [...scenarioReferences(documents, names), ...fieldReferences(documents, resources, broken)],
-      'scenario',
-    ),
-  );
+  found.push(...findings(fieldReferences(documents, resources, broken), 'scenario'));
+  for (const scenarios of documents) {
+    const own = dataOf(scenarios, data);
+    found.push(
+      ...findings(scenarioReferences([scenarios], knownNames(own)), 'scenario'),
+      // what the policy's files say of each other has been said
+      ...findings(
+        referenceFaults(own, catalogs, broken).filter(({ file }) => own !== data && file === scenarios.file),
+        'reference',
+      ),
+    );
+  }
   for (const { content, document } of documents) {
     for (const [i, route] of content.routes.entries())
       if (!resources.has(route.resource) && !broken.has(route.resource))

@@ -45,6 +45,19 @@ export function knownNames(documents: BySchema): KnownNames {
   return known;
 }
 
+/** The policy's data as the scenarios of a file see them: with the file's own in their place. */
+export function dataOf({ content, document }: ScenarioDocument, documents: BySchema): BySchema {
+  const names = Object.keys(content.data ?? {});
+  if (names.length === 0) return documents;
+  const own: YamlDocument = {
+    ...document,
+    value: content.data,
+    place: (path, key) => document.place(['data', ...path], key),
+    fault: (path, message, key) => document.fault(['data', ...path], message, key),
+  };
+  return new Map([...documents, ...names.map((name) => [`policy-${name}.schema.json`, [own]] as const)]);
+}
+
 export function scenarioReferences(scenarios: readonly ScenarioDocument[], known: KnownNames): CausedFault[] {
   return scenarios.flatMap(({ content, document }) =>
     content.scenarios.flatMap((scenario, i) =>
