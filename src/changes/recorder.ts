@@ -69,7 +69,7 @@ export function callRecorder(
 }
 
 /** Puts what a change is about into the entry of its decision. */
-export function state(entry: DecisionEntry, facts: Facts): void {
+function state(entry: DecisionEntry, facts: Facts): void {
   entry.kind = facts.kind;
   entry.action = facts.operation;
   entry.resource = facts.resource ?? entry.resource;

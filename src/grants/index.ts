@@ -14,8 +14,6 @@ import type { GrantsConfig } from './section.ts';
 import { type EventName, type GrantEvent, type GrantRow, stateOf } from './tables.ts';
 
 export { createGrantSource } from './source.ts';
-export { spell } from './refusals.ts';
-export { gradeOf } from './grade.ts';
 export { scopeOf } from './scope.ts';
 export type { Callback, Wanted } from './request.ts';
 export { GRANT_MIGRATIONS, type GrantEvent, type GrantRow, type GrantState, stateOf } from './tables.ts';

@@ -1,5 +1,5 @@
 /** Operations of administration: `action` of their decision records, and what `sluice/admin` permits. */
-export const READS = [
+const READS = [
   'consents.get',
   'consents.history',
   'erasure.list',

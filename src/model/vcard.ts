@@ -171,7 +171,7 @@ function parameterValues(latin1: string): readonly string[] | null {
   );
 }
 
-export const parameterOf = ({ parameters }: Property, name: string): readonly string[] =>
+const parameterOf = ({ parameters }: Property, name: string): readonly string[] =>
   parameters.filter((p) => p.name === name).flatMap(({ values }) => values);
 
 /** Text of a value with its escapes decoded; null if it is not UTF-8. */

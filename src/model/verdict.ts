@@ -31,7 +31,7 @@ export function strictnessOf(treatment: string): number {
 }
 
 const UNNAMED: TreatmentChoice = { do: 'drop', because: 'class_not_named' };
-export const UNCATALOGUED: TreatmentChoice = { do: 'drop', because: 'uncatalogued' };
+const UNCATALOGUED: TreatmentChoice = { do: 'drop', because: 'uncatalogued' };
 const EMBEDDED: TreatmentChoice = { do: 'drop', because: 'embedded_resource' };
 const DIFFERS: TreatmentChoice = { do: 'drop', because: 'answers_differ' };
 

@@ -10,7 +10,7 @@ import { createRedisCounters } from './redis.ts';
 import type { QuotasConfig } from './section.ts';
 import { Settlements } from './settlements.ts';
 
-export { checkQuotas, quotasOf } from './definitions.ts';
+export { checkQuotas } from './definitions.ts';
 
 /** what happened to reservations; `near` and `cut` beside `reserved` */
 export type QuotaEvent = 'reserved' | 'near' | 'cut' | 'exceeded' | 'unavailable' | 'unsettled';

@@ -8,7 +8,6 @@
  */
 
 export type { Builtin, EvaluationContext, Nondeterminism } from './builtins/types.ts';
-export { BuiltinFailure } from './builtins/types.ts';
 export { resolve as readYamlWord } from './builtins/yaml/words.ts';
 export type { Limits, RegoErrorCode } from './errors.ts';
 export { RegoError } from './errors.ts';

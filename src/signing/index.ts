@@ -21,7 +21,7 @@ export interface VerifierDependencies {
  * Checks what these keys have signed.
  * @param known by `kid`
  */
-export function createVerifier(
+function createVerifier(
   known: () => ReadonlyMap<string, VerifyingKey>,
   { clock = systemClock, unknownKey }: VerifierDependencies,
 ): Pick<Signing, 'verify'> {

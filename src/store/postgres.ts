@@ -152,7 +152,7 @@ async function commit(client: pg.PoolClient): Promise<void> {
 }
 
 /** The message of PostgreSQL names tables and columns; what may hold values (`detail`) is left out. */
-export const unavailable = (cause: unknown): SluiceError => {
+const unavailable = (cause: unknown): SluiceError => {
   if (cause instanceof SluiceError) return cause;
   const { code, message } = cause as { readonly code?: string; readonly message?: string };
   if (code === READ_ONLY)

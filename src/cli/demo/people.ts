@@ -12,7 +12,7 @@ export interface Person {
 }
 
 /** mulberry32: a small seeded generator, sufficient for sample data and not for secrets. */
-export function random(seed: number): () => number {
+function random(seed: number): () => number {
   let a = seed >>> 0;
   return () => {
     a = (a + 0x6d2b79f5) >>> 0;

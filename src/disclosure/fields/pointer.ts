@@ -3,7 +3,6 @@ import { SluiceError } from '../../errors.ts';
 import { type Step, stepsOf } from '../../model/pointer.ts';
 
 export {
-  columnName,
   escapeToken,
   KEY,
   KEY_POINTER,

@@ -165,7 +165,7 @@ function addressed(automaton: Automaton, field: Field): Addressed {
 const NAMED = new WeakMap<DisclosureAnswer, ReadonlyMap<string, TreatmentChoice>>();
 
 /** The choice of an answer for a field, by its pointer or class. @throws SluiceError `policy_answer_malformed` */
-export const choiceFor = (answer: DisclosureAnswer, field: Addressed): TreatmentChoice =>
+const choiceFor = (answer: DisclosureAnswer, field: Addressed): TreatmentChoice =>
   choiceIn(answer, namedIn(answer), field);
 
 /** A value in a body, by the line of the catalog that covers it. */

@@ -1,7 +1,7 @@
 /** SCIM users (RFC 7643): the little of them that Sluice knows, and what a client asks to change. */
 import { SluiceError } from '../../errors.ts';
 
-export const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';
+const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';
 export const LIST = 'urn:ietf:params:scim:api:messages:2.0:ListResponse';
 export const ERROR = 'urn:ietf:params:scim:api:messages:2.0:Error';
 

@@ -58,7 +58,7 @@ const TIME = ['context', 'time'];
 const GRANTS: Path = ['input', 'context', 'grants'].join('\0');
 const CONSENT_DATES = ['from', 'until'].map((name) => ['data_subject', 'consents', ANY, name]);
 
-export const EVERYTHING: EntrypointReads = {
+const EVERYTHING: EntrypointReads = {
   input: [[]],
   data: [[]],
   nondeterministic: NONDETERMINISTIC,

@@ -66,7 +66,7 @@ export const items = (v: RegoValue | undefined): readonly RegoValue[] =>
   Array.isArray(v) ? v : v instanceof Set ? [...v] : fail('operand must be an array or a set');
 
 /** an array or a set of strings */
-export const strings = (v: RegoValue | undefined): readonly string[] => items(v).map(string);
+const strings = (v: RegoValue | undefined): readonly string[] => items(v).map(string);
 
 /** one string, or an array or a set of them */
 export const stringOrStrings = (v: RegoValue | undefined): readonly string[] =>

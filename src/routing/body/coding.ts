@@ -6,7 +6,7 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { SluiceError } from '../../errors.ts';
 import { unreadable } from './text.ts';
 
-export const CODINGS = ['gzip', 'deflate', 'br'] as const;
+const CODINGS = ['gzip', 'deflate', 'br'] as const;
 export type Coding = (typeof CODINGS)[number];
 
 export interface CodingLimits {

@@ -74,7 +74,7 @@ export function queriesOf(explanation: unknown): ReadonlyMap<number, Query> {
 }
 
 /** The value of an AST term, as far as its variables are bound. */
-export function plain(term: unknown, known?: Bindings): unknown {
+function plain(term: unknown, known?: Bindings): unknown {
   if (!isObject(term)) return undefined;
   const { type, value } = term;
   if (type === 'var') return known?.get(String(value));

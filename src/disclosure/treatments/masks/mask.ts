@@ -32,7 +32,7 @@ const LONGEST = 1024;
 /** Code points that are always a grapheme each: ASCII, CJK ideographs and punctuation, full-width forms. */
 const PLAIN = /^[\x20-\x7e\xb7\u3000-\u3002\u3400-\u4dbf\u4e00-\u9fff\uff01-\uff5e]*$/;
 
-export const isPlain = (text: string): boolean => PLAIN.test(text);
+const isPlain = (text: string): boolean => PLAIN.test(text);
 
 const segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' });
 

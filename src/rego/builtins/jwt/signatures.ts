@@ -15,7 +15,7 @@ import {
 } from 'node:crypto';
 import { fail } from '../operands.ts';
 
-export const hashOf = (alg: string): string => `sha${alg.slice(2)}`;
+const hashOf = (alg: string): string => `sha${alg.slice(2)}`;
 
 interface Curve {
   /** name in OpenSSL */

@@ -1,6 +1,6 @@
 /** A value as Rego source: what `sprintf("%v")` prints for collections (Go's ast.Term.String). */
 import { compare, sorted } from '../../order.ts';
-import { bytesOf, isNumber, numberText, type RegoValue } from '../../values.ts';
+import { isNumber, numberText, type RegoValue } from '../../values.ts';
 
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
 const SHORT: { readonly [char: string]: string } = {
@@ -39,8 +39,6 @@ export const quoteRune = (ch: string, ascii = false): string =>
 /** Go's strconv.CanBackquote */
 export const canBackquote = (text: string): boolean =>
   text.isWellFormed() && !/[\u0000-\u0008\u000a-\u001f`\u007f\ufeff]/.test(text);
-
-export const byteLength = (text: string): number => bytesOf(text).length;
 
 export const spell = (v: RegoValue): string => {
   if (v === null) return 'null';
