@@ -324,7 +324,10 @@ describe('architecture', () => {
     },
     'string-width': ['cli/text.ts'],
     'structured-headers': ['endpoints/'],
-    'tar-stream': ['policy/bundle/'],
+    'tar-stream': {
+      in: ['policy/bundle/', 'cli/decisions/evidence.ts'],
+      why: 'a bundle of a policy is read into memory, within limits; evidence may be larger than memory',
+    },
     typebox: ['documents/kinds.ts'],
     undici: {
       in: ['upstream/', 'decision-log/sinks/http.ts'],
@@ -443,7 +446,8 @@ describe('architecture', () => {
       'policy/bundle/archive.ts': '`pipeline` and the loops that read',
       'decision-log/journal/archive.ts': '`pipeline`',
       'decision-log/verify/file.ts': 'the loops that read',
-      'cli/decisions/export.ts': '`once` beside its creation: the first error ends the command',
+      'cli/decisions/evidence.ts': '`pipeline` and the loops that read',
+      'decision-log/evidence/write.ts': 'the loop that reads',
     };
     const heard = /\.on\('error'|heard\(|\bpipeline\(/g;
     const silent = files.filter((f) => {

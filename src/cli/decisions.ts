@@ -1,10 +1,12 @@
 /** `sluice decisions`: commands for auditors of the decision log. */
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { prove } from '../decision-log/verify/proof.ts';
 import type { Decision } from '../decision-log/index/query.ts';
 import { archive, type ArchiveCommandOptions } from './decisions/archive.ts';
 import { check, checkFiles, type CheckOptions } from './decisions/check.ts';
-import { exportRecords } from './decisions/export.ts';
+import { type CheckBundleOptions, checkBundleAt, isBundle } from './decisions/evidence.ts';
+import { exportDecisions, type ExportOptions, FORMATS } from './decisions/export.ts';
 import { count, type FilterOptions, filters, withFilters } from './decisions/filters.ts';
 import { follow, line } from './decisions/follow.ts';
 import { describeDecision } from './decisions/show.ts';
@@ -67,7 +69,7 @@ export function command(io: Io): Command {
 
   add(
     'verify [file...]',
-    'reads every chain, or files of records (exports, segments, gzip), and says whether one was altered, removed or reordered (exit 1)',
+    'reads every chain, or files of records (exports, segments, gzip) and evidence bundles, and says whether one was altered, removed or reordered (exit 1)',
   )
     .option('--key <ref>', 'decision_log.journal.key, if there is no configuration: env:NAME or file:PATH')
     .option('--anchor <file...>', 'anchors that the chains must contain')
@@ -77,9 +79,16 @@ export function command(io: Io): Command {
     )
     .option('--expect-head <origin:seq:hash...>', 'an earlier head that a chain must contain')
     .option('--write-anchor <file>', 'append the heads of the chains if the journal verifies')
-    .action((files: readonly string[], options: CheckOptions) =>
-      files.length === 0 ? check(options, io) : checkFiles(files, options, io),
-    );
+    .option(
+      '--public-key <key...>',
+      'of an evidence bundle: key of its owner, NAME+ID+BASE64; or a file with such keys, or a JWK Set',
+    )
+    .action(async (files: readonly string[], options: CheckOptions & CheckBundleOptions) => {
+      if (files.length === 0) return check(options, io);
+      for (const file of files)
+        if (await isBundle(resolve(io.cwd, file))) await checkBundleAt(file, options, io);
+        else await checkFiles([file], options, io);
+    });
 
   add('archive', 'moves full segments out of the journal, compressed, so that it still verifies')
     .requiredOption('--to <dir>', 'where they go; on another disk, or copied to one')
@@ -114,12 +123,23 @@ export function command(io: Io): Command {
     .option('--json', 'the decision and the checkpoints, as JSON')
     .action((file: string, options: VerifyProofOptions) => verifyProof(file, options, io));
 
-  withFilters(add('export', 'records as the journal has them, or as CSV'))
-    .option('--format <format>', 'ndjson or csv', 'ndjson')
-    .option('-o, --out <file>', 'a new file, instead of standard output')
-    .action(async (options: Options & { format: string; out?: string }) => {
+  withFilters(add('export', 'records as the journal has them, in another format, or as evidence for others'))
+    .option('--format <format>', FORMATS.join(', '), 'ndjson')
+    .option(
+      '-o, --out <file>',
+      'a new file, instead of standard output; of a bundle: a directory or *.tar.gz',
+    )
+    .option(
+      '--policy <bundle...>',
+      'with --format bundle: policies that decided, as `sluice build` made them',
+    )
+    .addHelpText(
+      'after',
+      '\nWhat somebody else can check without Sluice:\n  sluice decisions export --format bundle --data-subject C100234 -o evidence.tar.gz',
+    )
+    .action(async (options: Options & ExportOptions) => {
       const at = await place(options, io);
-      await exportRecords(at.dir, inLogWords(filters(options, new Date()), options, at, io), options, io);
+      await exportDecisions(at, inLogWords(filters(options, new Date()), options, at, io), options, io);
     });
   return decisions;
 }

@@ -1,15 +1,21 @@
-/** `sluice decisions export`: records as lines of the journal (each line can be verified on its own), or as CSV. */
+/** `sluice decisions export`: records as lines of the journal (each line can be verified on its own), in formats of others, or as evidence. */
 import { createWriteStream } from 'node:fs';
-import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { finished } from 'node:stream/promises';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { ocsfEvent } from '../../decision-log/formats/ocsf.ts';
 import { listOrigins } from '../../decision-log/journal/directory.ts';
 import type { DecisionQuery } from '../../decision-log/index/query.ts';
 import { records, scanQuery } from '../../decision-log/index/scan.ts';
 import { SluiceError } from '../../errors.ts';
+import { opaEvent } from '../../decision-log/sinks/opa-event.ts';
 import type { DecisionRecord } from '../../model/record.ts';
+import { version } from '../../version.ts';
 import type { Io } from '../io.ts';
 import { progressBar } from './check.ts';
+import { type BundleOptions, exportBundle } from './evidence.ts';
+import type { Place } from './source.ts';
+import { csvLine } from '../csv.ts';
 import { warnOfUnheardNames } from './unheard.ts';
 
 const COLUMNS: ReadonlyArray<readonly [string, (r: DecisionRecord) => string | number | null | undefined]> = [
@@ -43,66 +49,88 @@ const COLUMNS: ReadonlyArray<readonly [string, (r: DecisionRecord) => string | n
   ['hash', (r) => r.hash],
 ];
 
-/** RFC 4180. A cell that a spreadsheet would take for a formula gets a leading apostrophe (OWASP, CSV injection). */
-function cell(value: string | number | null | undefined): string {
-  const text = value === null || value === undefined ? '' : String(value);
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+/** How a record is written, and what stands before the first. */
+interface Format {
+  readonly head: string;
+  text(record: DecisionRecord, line: string): string;
 }
 
-export async function exportRecords(
-  dir: string,
+const RECORD_FORMATS: Readonly<Record<string, () => Format>> = {
+  ndjson: () => ({ head: '', text: (_, line) => `${line}\n` }),
+  csv: () => ({
+    head: csvLine(COLUMNS.map(([name]) => name)),
+    text: (record) => csvLine(COLUMNS.map(([, of]) => of(record))),
+  }),
+  ocsf: () => {
+    const sluice = version();
+    return { head: '', text: (record) => `${JSON.stringify(ocsfEvent(record, sluice))}\n` };
+  },
+  opa: () => ({ head: '', text: (record) => `${JSON.stringify(opaEvent(record, {}))}\n` }),
+};
+const BUNDLE = 'bundle';
+export const FORMATS: readonly string[] = [...Object.keys(RECORD_FORMATS), BUNDLE];
+
+export interface ExportOptions extends BundleOptions {
+  readonly format: string;
+}
+
+export async function exportDecisions(
+  at: Place,
   query: DecisionQuery,
-  options: { readonly format: string; readonly out?: string },
+  options: ExportOptions,
   io: Io,
 ): Promise<void> {
-  if (options.format !== 'ndjson' && options.format !== 'csv')
-    throw new SluiceError('usage_invalid', '--format is ndjson or csv.');
-  const csv = options.format === 'csv';
+  if (options.format === BUNDLE) return exportBundle(at, query, options, io);
+  if (options.policy !== undefined)
+    throw new SluiceError('usage_invalid', '--policy goes with --format bundle.');
+  const format = Object.hasOwn(RECORD_FORMATS, options.format) ? RECORD_FORMATS[options.format]!() : null;
+  if (format === null)
+    throw new SluiceError('usage_invalid', `--format is ${FORMATS.slice(0, -1).join(', ')} or ${BUNDLE}.`);
+  return exportRecords(at.dir, query, format, options.out, io);
+}
+
+/** @param name of the file, compressed if it ends with `.gz`; undefined: standard output */
+async function exportRecords(
+  dir: string,
+  query: DecisionQuery,
+  format: Format,
+  name: string | undefined,
+  io: Io,
+): Promise<void> {
   const origins = await listOrigins(dir);
   const total = origins.reduce((sum, o) => sum + o.segments.reduce((n, s) => n + s.size, 0), 0);
-  const file =
-    options.out === undefined
-      ? null
-      : createWriteStream(resolve(io.cwd, options.out), { flags: 'wx', mode: 0o640 });
-  // A write that fails is noticed by the next one, or by whoever waits for it.
-  file?.on('error', () => undefined);
-  const out = file ?? io.stdout;
   const bar =
-    file === null ? { update: () => undefined, stop: () => undefined } : progressBar(io, 'exporting');
+    name === undefined ? { update: () => undefined, stop: () => undefined } : progressBar(io, 'exporting');
   let done = 0;
   let count = 0;
-  const write = async (text: string) => {
-    if (file !== null && file.errored !== null) unwritable(file.errored);
-    if (!out.write(text))
-      await once(out, 'drain').catch((e: unknown) => {
-        if (file !== null) unwritable(e);
-        throw e;
-      });
-  };
-  try {
-    if (csv) await write(`${COLUMNS.map(([name]) => name).join(',')}\r\n`);
+  const texts = async function* (): AsyncGenerator<string, void, void> {
+    if (format.head !== '') yield format.head;
     for await (const { record, line } of records(dir, query, (bytes) => {
       done += bytes;
       bar.update(Math.min(done, total), total);
     })) {
       count++;
-      await write(csv ? `${COLUMNS.map(([, of]) => cell(of(record))).join(',')}\r\n` : `${line}\n`);
+      yield format.text(record, line);
+    }
+  };
+  try {
+    if (name === undefined) await pipeline(texts, io.stdout, { end: false });
+    else {
+      const file = createWriteStream(resolve(io.cwd, name), { flags: 'wx', mode: 0o640 });
+      const written = name.endsWith('.gz') ? pipeline(texts, createGzip(), file) : pipeline(texts, file);
+      await written.catch((cause: unknown) => {
+        throw file.errored === null ? cause : unwritable(file.errored);
+      });
     }
   } finally {
     bar.stop();
-    if (file !== null) {
-      file.end();
-      await finished(file).catch(unwritable);
-    }
   }
   if (count === 0) await warnOfUnheardNames(query, scanQuery(dir), io);
-  if (file !== null) io.stderr.write(`${count} records written to ${options.out}\n`);
+  if (name !== undefined) io.stderr.write(`${count} records written to ${name}\n`);
 }
 
-const unwritable = (cause: unknown): never => {
-  throw new SluiceError('usage_invalid', {
+const unwritable = (cause: unknown): SluiceError =>
+  new SluiceError('usage_invalid', {
     message: `--out cannot be written (${(cause as { code?: string }).code ?? 'unknown error'}); an existing file is not replaced.`,
     cause,
   });
-};

@@ -18,7 +18,7 @@ import { describeDecision } from './show.ts';
 import { type Place, place, source, type SourceOptions } from './source.ts';
 import { table, width } from './table.ts';
 
-const logSettings = (at: Place, io: Io) => ({
+export const logSettings = (at: Place, io: Io) => ({
   dir: at.dir,
   name: at.config.checkpoints?.name ?? 'sluice',
   signer: createSigning(at.signing, { logger: createLogger({ level: 'warn' }, io.stderr) }).notes,
@@ -111,7 +111,7 @@ export async function proveDecision(id: string, options: ProveOptions, io: Io): 
 }
 
 /** Signs a checkpoint if none covers the record. */
-async function covered(
+export async function covered(
   origin: string,
   seq: number,
   at: Place,
@@ -134,22 +134,24 @@ export interface VerifyProofOptions {
   readonly json?: boolean;
 }
 
-/** A key as NAME+ID+BASE64, or a file with such lines or with a JWK Set, whose keys may sign for every log. */
+/** A key as NAME+ID+BASE64, or a file with such lines or with a JWK Set. A key of a JWK Set has the name ''. */
+export async function keysNamed(
+  text: string,
+  content: (file: string) => Promise<string>,
+): Promise<readonly NoteKey[]> {
+  if (/^\S+\+[0-9a-f]{8}\+\S+$/.test(text)) return [readKey(text)];
+  const lines = (await content(text)).trim();
+  if (lines.startsWith('{')) return keySetOf(lines, text).map(({ key }) => ({ name: '', type: SIGNS, key }));
+  return lines
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '')
+    .map(readKey);
+}
+
+/** The keys that may sign for a log: those of its name, and those without a name. */
 async function keysIn(text: string, io: Io): Promise<(log: string) => readonly NoteKey[]> {
-  if (/^\S+\+[0-9a-f]{8}\+\S+$/.test(text)) {
-    const key = readKey(text);
-    return (log) => (key.name === log ? [key] : []);
-  }
-  const content = (await contentOf(text, io)).trim();
-  if (!content.startsWith('{')) {
-    const keys = content
-      .split(/\r?\n/)
-      .filter((line) => line.trim() !== '')
-      .map(readKey);
-    return (log) => keys.filter(({ name }) => name === log);
-  }
-  const keys = keySetOf(content, text);
-  return (log) => keys.map(({ key }) => ({ name: log, type: SIGNS, key }));
+  const keys = await keysNamed(text, (file) => contentOf(file, io));
+  return (log) => keys.flatMap((key) => (key.name === log || key.name === '' ? [{ ...key, name: log }] : []));
 }
 
 export async function verifyProof(file: string, options: VerifyProofOptions, io: Io): Promise<void> {

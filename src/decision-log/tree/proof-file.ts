@@ -167,7 +167,7 @@ export function checkProof(
  * Each record is proven alone, so whoever passes a proof on could leave out the part that matters, or count one twice. The last part alone may be
  * missing: a decision can end without one.
  */
-function requireConsecutive(parts: readonly DecisionRecord['part'][]): void {
+export function requireConsecutive(parts: readonly DecisionRecord['part'][]): void {
   const sorted = parts.toSorted((a, b) => a.number - b.number || (a.piece ?? 1) - (b.piece ?? 1));
   let [number, piece] = [1, 1];
   for (const part of sorted) {
