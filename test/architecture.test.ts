@@ -89,7 +89,7 @@ describe('architecture', () => {
       const to = room(i.from);
       return (
         ['model', 'documents', 'errors.ts', 'observability', 'json-parse.ts', room(i.file)].includes(to) ||
-        (to === 'rego' && room(i.file) === 'policy')
+        (to === 'rego' && ['policy', 'decision-log'].includes(room(i.file)))
       );
     };
     expect(breaches(local.filter((i) => STAGES.includes(room(i.file)) && !allowed(i)))).toEqual([]);

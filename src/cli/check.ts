@@ -27,6 +27,7 @@ import {
   nameFindings,
   proofFindings,
   quotaFindings,
+  sinkFindings,
   routeFindings,
 } from './policy/check/inspect-config.ts';
 import { journalProgress } from './policy/progress.ts';
@@ -118,7 +119,11 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
     found.push(...routeFindings(config.loaded, policy.catalogs, policy.broken));
     found.push(...nameFindings(config.loaded, policy.names, new Date()));
     if (policy.data !== null)
-      found.push(...quotaFindings(config.loaded, policy.data), ...proofFindings(config.loaded, policy.data));
+      found.push(
+        ...sinkFindings(config.loaded, policy.data),
+        ...quotaFindings(config.loaded, policy.data),
+        ...proofFindings(config.loaded, policy.data),
+      );
   }
   if (config?.loaded)
     found.push(...(await approvalFindings(config.loaded, policy?.bundle ?? null, new Date())));

@@ -66,7 +66,9 @@ export async function withStore<T>(
   const database = await openStore(config.store, clock, silentLogger);
   let log: Promise<OpenDecisionLog> | null = null;
   const openLog = (): Promise<OpenDecisionLog> => {
-    log ??= createDecisionLog(config.decision_log, { logger: silentLogger, clock, baseDir: directory });
+    // Sinks get this chain from a sidecar, which has the policy that says what they may have.
+    const section = { ...config.decision_log, sinks: [] };
+    log ??= createDecisionLog(section, { logger: silentLogger, clock, baseDir: directory });
     return log;
   };
   let upstreams: Upstreams | null = null;

@@ -54,7 +54,7 @@ import { createRecipients, type Recipients, startRecipients } from './recipients
 import { keepOutboxShort } from '../store/index.ts';
 import { openStore, openStoreChannel } from './store.ts';
 import { openWitness } from './witness.ts';
-import { warnAboutFlags, warnAboutRoutes } from './warnings.ts';
+import { warnAboutFlags, warnAboutRoutes, warnAboutSinks } from './warnings.ts';
 import { lookupThrough, upstreamConfigs } from './upstreams.ts';
 
 export interface BuildDependencies {
@@ -134,7 +134,9 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const signing = createSigning(config.signing, { clock, logger });
     const log =
       given.log ??
-      opened.add(await createDecisionLog(config.decision_log, { ...around, notes: signing.notes }));
+      opened.add(
+        await createDecisionLog(config.decision_log, { ...around, notes: signing.notes, awaitsRules: true }),
+      );
     const witness = openWitness(config, { signer: signing.notes, now: () => clock.now(), logger });
     const policy =
       given.policy ??
@@ -148,6 +150,12 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
           approvals: approvalRecords({ log, newDecisionId, clock }),
         }),
       );
+    const followPolicy = (): void => {
+      log.maskCopies(policy.current().copyRules());
+      warnAboutSinks(loaded, policy, logger);
+    };
+    followPolicy();
+    opened.add({ close: invalidation.subscribe(({ kind }) => kind === 'policy' && followPolicy()) });
     warnAboutRoutes(loaded, policy, logger);
     if (config.erasure !== undefined) warnAboutFlags(policy, logger);
     // Few data subjects share a state that has dates in it: dates are left out unless the policy reads them.

@@ -1,6 +1,7 @@
 /** Metrics that are read from the parts when Prometheus scrapes. */
 import type { Config } from '../config/index.ts';
 import type { StoreStatus } from '../decision-log/index/copies.ts';
+import type { MaskCounts } from '../decision-log/sinks/masking.ts';
 import type { Parts } from './build.ts';
 import type { RunningRecipients } from './recipients.ts';
 
@@ -36,6 +37,14 @@ export function registerGauges({
           name === 'sqlite' || name === 'postgres' ? [] : [[name, read(copy)]],
         ),
       );
+    const ofMasked = (read: (counts: MaskCounts) => number): Readonly<Record<string, number>> => {
+      const { masked } = log.status();
+      const counts = (sink: string): number => {
+        const known = masked.get(sink);
+        return known === undefined ? 0 : read(known);
+      };
+      return Object.fromEntries(Object.keys(ofSinks(() => 0)).map((sink) => [sink, counts(sink)]));
+    };
     metrics.totals(
       'sluice_sink_position',
       'Records that a sink has acknowledged, up to this seq.',
@@ -53,6 +62,24 @@ export function registerGauges({
       'Processes whose sink fails (1 without workers); /readyz tells the last error.',
       'sink',
       () => ofSinks(({ ok }) => Number(!ok)),
+    );
+    metrics.totals(
+      'sluice_sink_dropped_total',
+      'Records that the policy (sluice/log) has kept from a sink.',
+      'sink',
+      () => ofMasked(({ dropped }) => dropped),
+    );
+    metrics.totals(
+      'sluice_sink_masked_total',
+      'Records of which the policy (sluice/log) has masked a part for a sink.',
+      'sink',
+      () => ofMasked(({ masked }) => masked),
+    );
+    metrics.totals(
+      'sluice_sink_mask_errors_total',
+      'Records that a sink got without what tells of the request, since the policy could not say what it may have.',
+      'sink',
+      () => ofMasked(({ failed }) => failed),
     );
     metrics.totals(
       'sluice_copies_lost_total',

@@ -1,5 +1,6 @@
 /** What the log says at the start of settings that each are valid, and do not fit each other. */
 import type { LoadedConfig } from '../config/index.ts';
+import { sinkNames } from '../decision-log/settings.ts';
 import { layoutOf } from '../disclosure/media.ts';
 import { spellFault } from '../documents/faults.ts';
 import { isObject } from '../documents/yaml.ts';
@@ -18,6 +19,22 @@ export function warnAboutFlags(policy: LivePolicyStore, logger: Logger): void {
       isObject(flags)
         ? 'flags of requests for erasure are not in the policy’s flags.yaml: the records of whoever has one are withheld from everybody'
         : 'the policy has no flags.yaml: requests for erasure stop no disclosure unless its rules read these flags (docs/erasure.md)',
+    );
+}
+
+/** A policy may serve sidecars with different sinks; a name that none of them has is most likely misspelled, and masks nothing. */
+export function warnAboutSinks(
+  { config, directory }: LoadedConfig,
+  policy: LivePolicyStore,
+  logger: Logger,
+): void {
+  const { sinks } = policy.current().data;
+  const known = sinkNames(config.decision_log.sinks, directory);
+  const unknown = Object.keys(isObject(sinks) ? sinks : {}).filter((name) => !known.includes(name));
+  if (unknown.length > 0 && known.length > 0)
+    logger.warn(
+      { unknown, sinks: known },
+      'sinks.yaml of the policy names sinks that decision_log.sinks does not have',
     );
 }
 

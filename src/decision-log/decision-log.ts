@@ -4,6 +4,7 @@
  */
 import type { DecisionLog, DecisionRecordDraft } from '../model/record.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
+import type { CopyRules } from '../model/policy.ts';
 import type { NoteSigner } from '../model/signing.ts';
 import type { Logger } from '../observability/logger.ts';
 import { checkpointsOf, type DecisionLogInput, indexOf, settings, sinksOf } from './settings.ts';
@@ -11,6 +12,7 @@ import { type DataSubjectHasher, dataSubjectHasher } from './data-subject.ts';
 import { headPath, listOrigins } from './journal/directory.ts';
 import { readHead } from './journal/head.ts';
 import { newDecisionId } from './ids.ts';
+import type { MaskCounts } from './sinks/masking.ts';
 import { Copies, type LogStatus, type StoreStatus } from './index/copies.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
 import { Journal, type JournalHooks } from './journal/journal.ts';
@@ -26,6 +28,8 @@ export interface DecisionLogDeps {
   readonly hooks?: JournalHooks;
   /** signs checkpoints; needed if they are configured */
   readonly notes?: NoteSigner;
+  /** sinks get nothing before `maskCopies` was called */
+  readonly awaitsRules?: boolean;
 }
 
 export interface OpenDecisionLog extends DecisionLog, QueryInterface {
@@ -34,6 +38,8 @@ export interface OpenDecisionLog extends DecisionLog, QueryInterface {
   readonly dir: string;
   /** the keyed HMAC of a data subject's id, as in `disclosure.data_subjects` */
   readonly dataSubject: DataSubjectHasher;
+  /** What sinks get from now on. @param rules null: each record as it is */
+  maskCopies(rules: CopyRules | null): void;
   /** `lag`: durable records that the slowest of the index and the sinks does not have yet */
   status(): {
     ok: boolean;
@@ -42,6 +48,8 @@ export interface OpenDecisionLog extends DecisionLog, QueryInterface {
     copies: { readonly [store: string]: StoreStatus };
     /** lines of the journal that could not be read and have not been copied, once for each store */
     unreadable: number;
+    /** by sink, what the policy has done to copies */
+    masked: ReadonlyMap<string, MaskCounts>;
     /** the checkpoints of this process's chain; null: none yet, or none are configured */
     checkpoints: LogStatus | null;
     /** durable records of this process's chain that no checkpoint covers */
@@ -96,7 +104,15 @@ export async function createDecisionLog(
     const mask = compileMask(rules, dataSubject);
     await recordOpening(journal, clock, deps.logger);
     const working = new Copies(
-      { dir: options.dir, origin: journal.origin, index, sinks, checkpoints, interval: 1000 },
+      {
+        dir: options.dir,
+        origin: journal.origin,
+        index,
+        sinks,
+        awaitsRules: deps.awaitsRules === true,
+        checkpoints,
+        interval: 1000,
+      },
       deps.logger,
       deps.notes ?? null,
     );
@@ -115,9 +131,11 @@ export async function createDecisionLog(
         lag: working.lag(journal.tip.seq),
         copies: working.stores(journal.tip.seq),
         unreadable: working.unreadable,
+        masked: working.masked,
         checkpoints: working.log,
         unsigned: Math.max(0, journal.tip.seq - (working.log?.size ?? 0)),
       }),
+      maskCopies: (rules) => working.mask(rules),
       query: async (query) => working.query(pseudonymous(query, dataSubject, rules)),
       get: (decisionId) => working.get(decisionId),
       async close() {

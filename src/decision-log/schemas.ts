@@ -90,7 +90,7 @@ const part = Type.Object(
   { ...closed, description: 'a long answer is recorded in parts; a part too long for one record, in pieces' },
 );
 
-const decisionRecordSchema = Type.Object(
+export const decisionRecordSchema = Type.Object(
   {
     decision_id: Type.String({ description: 'UUIDv7; shared by the parts of one decision' }),
     timestamp: Type.String({ format: 'date-time' }),
@@ -125,6 +125,18 @@ const decisionRecordSchema = Type.Object(
     trace_id: nullable(text),
     labels: Type.Record(text, text),
     part,
+    erased: Type.Optional(
+      Type.Array(pointer, { description: 'what the policy has removed from this copy for a sink' }),
+    ),
+    masked: Type.Optional(
+      Type.Array(pointer, { description: 'what the policy has replaced in this copy for a sink' }),
+    ),
+    mask_error: Type.Optional(
+      Type.String({
+        description:
+          'why the policy could not say what the sink may have; everything that tells of the request is removed',
+      }),
+    ),
     proof: Type.Optional(
       Type.Object(
         {

@@ -61,6 +61,14 @@ export const sinksOf = (config: DecisionLogInput['sinks'], baseDir: string): Wor
     return sink;
   });
 
+/** Names of sinks as the policy and metrics have them. */
+export const sinkNames = (config: DecisionLogInput['sinks'], baseDir: string): readonly string[] =>
+  (config ?? []).map((sink) => {
+    const remote = remoteOf(sink);
+    if (remote !== null) return `${remote.kind}:${remote.name}`;
+    return 'file' in sink ? `file:${resolve(baseDir, sink.file)}` : 'stdout';
+  });
+
 /** @throws SluiceError `config_invalid`, `signing_key_unavailable` */
 export function checkpointsOf(
   config: DecisionLogInput['checkpoints'],

@@ -26,6 +26,21 @@ export interface PolicySnapshot {
   administer(input: AdminInput): AdminAnswer;
 }
 
+/** The entrypoint that says what sinks get of a record (docs/sinks.md); a policy need not have it. */
+export const LOG = 'sluice/log';
+
+/** The rules of a policy that has `sluice/log`, as the thread that copies records loads them. */
+export interface CopyRules {
+  readonly wasm: Uint8Array;
+  /** JSON */
+  readonly data: Uint8Array;
+  /** members of the record that the rule reads; null: any */
+  readonly members: readonly string[] | null;
+  readonly evaluation_ms: number;
+  readonly memory_mb: number;
+  readonly input_bytes: number;
+}
+
 export interface PolicyStore {
   /** @throws SluiceError `policy_unavailable` if no policy was ever activated */
   current(): PolicySnapshot;

@@ -128,6 +128,16 @@ export interface RecordProof {
   readonly shared: { readonly [kind: string]: readonly string[] };
 }
 
+/** What a copy for a sink says of itself if the policy has changed it. Such a copy cannot be verified: its record in the journal can. */
+export interface CopyMask {
+  /** pointers to what was removed */
+  readonly erased?: readonly string[];
+  /** pointers to what was replaced */
+  readonly masked?: readonly string[];
+  /** why the policy could not say what the sink may have; everything that tells of the request is removed */
+  readonly mask_error?: string;
+}
+
 export interface DecisionLog {
   /**
    * Resolves when the record is durable (see `durability`).

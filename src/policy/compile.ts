@@ -20,6 +20,7 @@ import { OPA_VERSION, type Opa, type OpaRun } from './opa/opa.ts';
 import { compileError } from './opa/compile-faults.ts';
 import { refuseLostRules } from './opa/lost-rules.ts';
 import { type Plan, readsOfPlan } from './opa/reads.ts';
+import { LOG } from '../model/policy.ts';
 import { ADMIN } from './settings.ts';
 import { compileUnitTests } from './unit-tests/compile.ts';
 import { checkedFault, write } from './unit-tests/list.ts';
@@ -117,14 +118,21 @@ type Level = 0 | 1;
 type Unoptimized = string;
 const MISSING = /undefined entrypoint (data\.\S+)|entrypoint "([^"]+)" does not refer to a rule/;
 const OURS = /^\s*package\s+sluice\s*(?:#.*)?$/m;
-const HAS_ADMIN = /^(?:default\s+)?admin(?=\s*(?::=|=|if\b|contains\b|[.[]))/m;
+/** entrypoints that a policy need not have */
+const OPTIONAL = [ADMIN, LOG];
+const hasRule = (entrypoint: string): RegExp =>
+  new RegExp(
+    `^(?:default\\s+)?${entrypoint.slice('sluice/'.length)}(?=\\s*(?::=|=|if\\b|contains\\b|[.[]))`,
+    'm',
+  );
 
 const entrypointsOf = (files: PolicyDirectory, { entrypoints = [], only }: CompileOptions): string[] => {
   if (only !== undefined) return [...only];
   // Rules for another purpose. A sidecar refuses them when it loads the bundle.
   const foreign = entrypoints.length > 0 && !files.rego.some((f) => OURS.test(f.text));
-  const hasAdmin = files.rego.some((f) => OURS.test(f.text) && HAS_ADMIN.test(f.text));
-  const ours = hasAdmin ? [...ENTRYPOINTS, ADMIN] : ENTRYPOINTS;
+  const has = (entrypoint: string): boolean =>
+    files.rego.some((f) => OURS.test(f.text) && hasRule(entrypoint).test(f.text));
+  const ours = [...ENTRYPOINTS, ...OPTIONAL.filter(has)];
   return [...new Set([...(foreign ? [] : ours), ...entrypoints])];
 };
 

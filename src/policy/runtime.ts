@@ -96,7 +96,7 @@ export const createRuntime = async (
   extras?: RuntimeExtras,
 ): Promise<Runtime> => {
   // as bytes: a string would be a JSON string
-  const data = Buffer.from(neededData(bundle), 'utf8');
+  const data = Buffer.from(neededData(bundle, [...(bundle.reads?.keys() ?? [])]), 'utf8');
   await pause();
   let evaluator: Evaluator;
   try {
@@ -123,13 +123,13 @@ export const createRuntime = async (
   };
 };
 
-/** The data without the top-level members that no entrypoint reads, e.g. a catalog of ten thousand fields. */
-const neededData = (bundle: PolicyBundle): string => {
+/** The data without the top-level members that none of the entrypoints reads, e.g. a catalog of ten thousand fields. */
+export const neededData = (bundle: PolicyBundle, entrypoints: readonly string[]): string => {
   const { reads } = bundle;
   if (reads === null || reads.size < bundle.manifest.wasm.length) return bundle.dataJson;
   const roots = new Set<string>();
-  for (const { data } of reads.values())
-    for (const [root] of data) {
+  for (const entrypoint of entrypoints)
+    for (const [root] of reads.get(entrypoint)?.data ?? [[]]) {
       if (root === undefined) return bundle.dataJson;
       roots.add(root);
     }

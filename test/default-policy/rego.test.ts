@@ -101,6 +101,7 @@ describe.runIf(existsSync(OPA))('the default policy', () => {
       'data.sluice.admin',
       'data.sluice.decision',
       'data.sluice.disclosure',
+      'data.sluice.log',
     ]);
   });
 });

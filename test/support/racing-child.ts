@@ -3,8 +3,8 @@ import '../../src/json-parse.ts';
 import { createDecisionLog, type OpenDecisionLog } from '../../src/decision-log/decision-log.ts';
 import { openSqliteIndex } from '../../src/decision-log/index/sqlite.ts';
 import { generateKey } from '../../src/decision-log/secret.ts';
-import { fileSink, stdoutSink } from '../../src/decision-log/sinks/sinks.ts';
-import type { Copy } from '../../src/decision-log/index/store.ts';
+import { openSink } from '../../src/decision-log/sinks/open.ts';
+import type { Copy, Store } from '../../src/decision-log/index/store.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from './decision-records.ts';
 
@@ -30,8 +30,8 @@ const work: { readonly [what in Task['what']]: (task: Task) => Promise<unknown> 
     await index.close();
     return null;
   },
-  stdout: ({ dir, me }) => fill(stdoutSink(dir, `o-${me}`), me),
-  file: ({ dir, me }) => fill(fileSink(dir, `o-${me}`, `${dir}/copies.jsonl`), me),
+  stdout: ({ dir, me }) => fill(openSink(dir, `o-${me}`, { stdout: true }).store, me),
+  file: ({ dir, me }) => fill(openSink(dir, `o-${me}`, { file: `${dir}/copies.jsonl` }).store, me),
   async log({ dir }) {
     log = await createDecisionLog({ journal: { dir, instance: 'test' } }, { logger: silentLogger });
     await Promise.all(Array.from({ length: LINES }, (_, i) => log?.append(draft(i))));
@@ -40,7 +40,7 @@ const work: { readonly [what in Task['what']]: (task: Task) => Promise<unknown> 
   close: async () => log?.close(),
 };
 
-async function fill(sink: ReturnType<typeof stdoutSink>, me: number): Promise<null> {
+async function fill(sink: Store, me: number): Promise<null> {
   for (let seq = 1; seq <= LINES; seq++) {
     const line = JSON.stringify({ me, seq, of: 'x'.repeat(LINE) });
     await sink.take(`o-${me}`, [{ ...copy(`o-${me}`, seq), line }], { segment: 1, offset: seq, seq });

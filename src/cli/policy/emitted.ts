@@ -3,11 +3,18 @@ import { schemaFile } from '../../documents/json-schema.ts';
 import { configSchemas } from '../../config/index.ts';
 import { accessRequestSchema } from '../../endpoints/admin/api/access-requests.ts';
 import { openApi } from '../../endpoints/admin/api/openapi.ts';
-import { decisionLogSchemas } from '../../decision-log/schemas.ts';
+import { decisionLogSchemas, decisionRecordSchema } from '../../decision-log/schemas.ts';
+import { Type } from '../../documents/kinds.ts';
 import { dataSchemas } from '../../policy/schemas/data.ts';
 import { scenarioFileSchema } from '../../policy/schemas/scenario.ts';
 import { policySchemas } from '../../policy/schemas/documents.ts';
 import { outputSchemas } from './output-schemas.ts';
+
+/** Members of the record are those that a sink would get. */
+export const LogInputSchema = Type.Object(
+  { decision_record: decisionRecordSchema, sink: Type.String({ description: 'as in metrics: http:NAME' }) },
+  { additionalProperties: false, title: 'Input of sluice/log' },
+);
 
 let known: Readonly<Record<string, object>> | undefined;
 
@@ -23,6 +30,7 @@ export function everySchema(): Readonly<Record<string, object>> {
       'scenario.schema.json': schemaFile(scenarioFileSchema),
       ...(configSchemas() as Record<string, object>),
       ...decisionLogSchemas(),
+      'log-input.schema.json': schemaFile(LogInputSchema),
       'access-request.schema.json': schemaFile(accessRequestSchema),
       'openapi.json': openApi(),
     }).sort(([a], [b]) => (a < b ? -1 : 1)),

@@ -4,7 +4,9 @@ import { type ErrorCode, SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Decision } from './decision.ts';
 import type { DecisionPage, QueryInterface } from './query.ts';
+import type { CopyRules } from '../../model/policy.ts';
 import type { NoteSigner } from '../../model/signing.ts';
+import type { MaskCounts } from '../sinks/masking.ts';
 import type { KeptLog } from '../tree/keep.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 
@@ -36,6 +38,9 @@ export class Copies implements QueryInterface {
   readonly #signer: NoteSigner | null;
   #log: LogStatus | null = null;
   readonly #stores = new Map<string, Omit<StoreStatus, 'lag'>>();
+  readonly #masked = new Map<string, MaskCounts>();
+  /** undefined: none are known yet */
+  #rules: CopyRules | null | undefined;
   #unreadable = 0;
   readonly #requests = new Map<number, { resolve(value: unknown): void; reject(e: Error): void }>();
   #worker: Worker | null = null;
@@ -59,6 +64,7 @@ export class Copies implements QueryInterface {
     worker.on('error', (e) => this.#ended(e));
     worker.on('exit', () => this.#ended(null));
     this.#worker = worker;
+    if (this.#rules !== undefined) this.#send({ type: 'rules', rules: this.#rules });
     return worker;
   }
 
@@ -107,6 +113,20 @@ export class Copies implements QueryInterface {
       case 'unreadable':
         this.#unreadable += message.count;
         return;
+      case 'masked': {
+        const known = this.#masked.get(message.store);
+        if (message.failed > 0 && (known?.failed ?? 0) === 0)
+          this.#logger.error(
+            { store: message.store },
+            'the policy cannot say what a sink may have of decision records (sluice/log); they are sent without what tells of the request',
+          );
+        this.#masked.set(message.store, {
+          dropped: (known?.dropped ?? 0) + message.dropped,
+          masked: (known?.masked ?? 0) + message.masked,
+          failed: (known?.failed ?? 0) + message.failed,
+        });
+        return;
+      }
       case 'sign':
         void this.#sign(message.id, message.text);
         return;
@@ -197,6 +217,18 @@ export class Copies implements QueryInterface {
     return Object.fromEntries(
       [...this.#stores].map(([name, s]) => [name, { ...s, lag: Math.max(0, seq - s.seq) }]),
     );
+  }
+
+  /** Sinks get records as these rules say, from the next batch on. @param rules null: as they are */
+  mask(rules: CopyRules | null): void {
+    if (this.#settings.sinks.length === 0) return;
+    this.#rules = rules;
+    this.#send({ type: 'rules', rules });
+  }
+
+  /** by sink, what the policy has done to copies since the start */
+  get masked(): ReadonlyMap<string, MaskCounts> {
+    return this.#masked;
   }
 
   /** lines of the journal that could not be read, counted once for each store that has not got them */

@@ -1,6 +1,8 @@
 /** Messages between the main thread and the copy worker. */
 import type { KeyObject } from 'node:crypto';
 import type { WitnessConfig } from '../section.ts';
+import type { CopyRules } from '../../model/policy.ts';
+import type { MaskCounts } from '../sinks/masking.ts';
 import type { SinkConfig } from '../sinks/section.ts';
 import type { KeptLog } from '../tree/keep.ts';
 import type { DecisionQuery } from './query.ts';
@@ -14,6 +16,8 @@ export interface WorkerSettings {
     | { readonly postgres: string; readonly schema?: string }
     | null;
   readonly sinks: readonly SinkConfig[];
+  /** sinks get nothing before the first `rules` */
+  readonly awaitsRules: boolean;
   readonly checkpoints: CheckpointSettings | null;
   /** milliseconds between passes over the journal if no commit is reported */
   readonly interval: number;
@@ -30,6 +34,8 @@ export interface CheckpointSettings {
 
 export type ToWorker =
   | { readonly type: 'committed' }
+  /** what sinks get from now on; null: each record as it is */
+  | { readonly type: 'rules'; readonly rules: CopyRules | null }
   | { readonly type: 'query'; readonly id: number; readonly query: DecisionQuery }
   | { readonly type: 'get'; readonly id: number; readonly decisionId: string }
   /** null: it could not be signed */
@@ -41,6 +47,7 @@ export type FromWorker =
   | { readonly type: 'copied'; readonly store: string; readonly seq: number }
   /** lines of the journal that cannot be read, which a store has not got */
   | { readonly type: 'unreadable'; readonly store: string; readonly count: number }
+  | ({ readonly type: 'masked'; readonly store: string } & MaskCounts)
   /** `stopped`: it is not tried again before the next start */
   | { readonly type: 'failed'; readonly store: string; readonly message: string; readonly stopped: boolean }
   | { readonly type: 'sign'; readonly id: number; readonly text: string }

@@ -1,5 +1,5 @@
 /** A destination of record copies: an index or a sink. `feeder.ts` fills it from the journal. */
-import type { DecisionRecord } from '../../model/record.ts';
+import type { CopyMask, DecisionRecord } from '../../model/record.ts';
 import type { QueryInterface } from './query.ts';
 
 /** The position up to which an origin has been copied. */
@@ -13,8 +13,8 @@ export interface Position {
 }
 
 export interface Copy {
-  readonly record: DecisionRecord;
-  /** the complete record as a line that can be verified on its own, without its newline */
+  readonly record: DecisionRecord & CopyMask;
+  /** the complete record as a line, without its newline; it can be verified on its own unless it is masked */
   readonly line: string;
 }
 

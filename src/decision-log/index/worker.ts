@@ -4,12 +4,13 @@
  */
 import '../../json-parse.ts';
 import { parentPort, workerData } from 'node:worker_threads';
-import { isSluiceError } from '../../errors.ts';
+import { isSluiceError, SluiceError } from '../../errors.ts';
 import type { QueryInterface } from './query.ts';
 import { listOrigins, lockPath as journalLock } from '../journal/directory.ts';
 import { isHeld } from '../journal/lock.ts';
 import { scanQuery } from './scan.ts';
 import { Unavailable } from '../sinks/destination.ts';
+import { createMasker, type Masker, maskedStore } from '../sinks/masking.ts';
 import { openSink } from '../sinks/open.ts';
 import { feed } from './feeder.ts';
 import { openPostgresIndex } from './postgres.ts';
@@ -26,12 +27,23 @@ const closing = new AbortController();
 const index = await openIndex();
 const source: QueryInterface = index ?? scanQuery(settings.dir);
 const isOwn = (origin: string): boolean => origin === settings.origin;
+
+/** What sinks get. While the policy is awaited they get nothing. */
+const first = Promise.withResolvers<Masker | null>();
+first.promise.catch(() => undefined);
+let masker: Promise<Masker | null> = settings.awaitsRules ? first.promise : Promise.resolve(null);
+
 const loops: Array<{ wake(): void; done: Promise<void>; store: Store }> = [];
 if (settings.origin !== null) {
   if (index !== null) loops.push(keepFeeding(index, ownAndLeftOver()));
   for (const sink of settings.sinks) {
     const { store, takesLeftOver } = openSink(settings.dir, settings.origin, sink);
-    loops.push(keepFeeding(store, ownAndLeftOver(takesLeftOver)));
+    const masked = maskedStore(
+      store,
+      () => masker,
+      (counts) => send({ type: 'masked', store: store.name, ...counts }),
+    );
+    loops.push(keepFeeding(masked, ownAndLeftOver(takesLeftOver)));
   }
 }
 
@@ -169,6 +181,11 @@ port.on('message', (message: ToWorker) => {
     case 'committed':
       for (const loop of loops) loop.wake();
       return;
+    case 'rules':
+      masker = message.rules === null ? Promise.resolve(null) : createMasker(message.rules);
+      // Batches that wait for the first rules go by these.
+      first.resolve(masker);
+      return;
     case 'query':
       return respond(message.id, () => source.query(message.query));
     case 'get':
@@ -197,6 +214,7 @@ function respond(id: number, work: () => Promise<unknown>): void {
 
 async function close(): Promise<void> {
   closing.abort();
+  first.reject(new SluiceError('policy_unavailable', 'No policy has said what sinks may have.'));
   for (const loop of loops) loop.wake();
   await Promise.all([...loops.map((loop) => loop.done), keeping]);
   await Promise.all(

@@ -9,7 +9,8 @@
  *   quarantine/<origin>.<seq>.<n>.torn   half-written tails, moved here at a start, and segments that were lost before a record in them was
  *                                        acknowledged
  *   sinks/<sink>.<origin>.json     the sink's position in the origin's chain (sinks/position.ts)
- *   sinks/<sink>.lock              held by the process that writes to the sink
+ *   sinks/<sink>.lock              held by the process that writes to the file or standard output
+ *   sinks/<sink>.left-over.lock    held by the process that also sends the chains of processes that have ended
  *   tlog/<origin>/checkpoint, tile/…  the log of the chain (tree/tiles.ts), and tlog/<origin>.lock, held by the process that writes it
  *   data-subject.key               the generated key of the data-subject HMACs, mode 0600
  */

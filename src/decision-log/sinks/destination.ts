@@ -1,5 +1,5 @@
 /**
- * Sinks at other machines. The journal is their queue: a batch is read from it, sent, acknowledged, and only then is the position written. So
+ * What sinks share. The journal is their queue: a batch is read from it, sent, acknowledged, and only then is the position written. So
  * nothing is buffered beyond a batch, a crash sends the last batch again, and a destination that is down for a day costs disk alone.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -14,6 +14,8 @@ import type { TlsFiles } from './section.ts';
 export interface Destination {
   /** as in the configuration: `http:central` */
   readonly name: string;
+  /** of its files in the journal's directory; default: made of the name */
+  readonly base?: string;
   /**
    * Resolves when the destination has acknowledged all copies, which are of one origin and in its order.
    * @throws SluiceError `sink_unavailable`: they are sent again later; `sink_refused`: this sink stops until the next start
@@ -46,9 +48,9 @@ export interface Sink {
 }
 
 /** Each process sends its own chain, and one of them the chains that no process has any more. Each chain has a file with its position. */
-export function remoteSink(dir: string, own: string, destination: Destination): Sink {
+export function createSink(dir: string, own: string, destination: Destination): Sink {
   const folder = join(dir, 'sinks');
-  const base = destination.name.replace(':', '-');
+  const base = destination.base ?? destination.name.replace(':', '-');
   const files = new Map<string, PositionFile>();
   let elected: Lock | null = null;
   const fileOf = (origin: string): PositionFile => {
@@ -75,7 +77,7 @@ export function remoteSink(dir: string, own: string, destination: Destination): 
       makeDirectory(folder);
       if (elected?.inPlace() !== true) {
         elected?.release();
-        elected = tryLock(join(folder, `${base}.lock`), 0);
+        elected = tryLock(join(folder, `${base}.left-over.lock`), 0);
       }
       // Since the last look, other processes may have written positions, and ended.
       for (const origin of files.keys()) if (origin !== own) files.delete(origin);

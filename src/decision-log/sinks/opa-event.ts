@@ -2,7 +2,7 @@
  * A record as OPA writes decisions to its log. Members that OPA does not have are under `custom`, so that nothing of the record is lost.
  * https://www.openpolicyagent.org/docs/management-decision-logs
  */
-import type { DecisionRecord } from '../../model/record.ts';
+import type { CopyMask, DecisionRecord } from '../../model/record.ts';
 
 export interface OpaEvent {
   readonly labels: { readonly [key: string]: string };
@@ -20,15 +20,18 @@ export interface OpaEvent {
 }
 
 /** The parts of a long response share their `decision_id`; `custom.part` and `custom.seq` tell them apart. */
-export function opaEvent(record: DecisionRecord, labels: { readonly [key: string]: string }): OpaEvent {
+export function opaEvent(
+  record: DecisionRecord & CopyMask,
+  labels: { readonly [key: string]: string },
+): OpaEvent {
   const { decision_id, timestamp, trace_id, input, policy, timings_us, ...custom } = record;
   const { outcome, reasons, kind, request } = record;
   const isDecision = kind === 'disclosure' || kind === 'authzen';
   return {
     labels: { app: 'sluice', id: record.origin, ...labels },
     decision_id,
-    ...(trace_id === null ? {} : { trace_id }),
-    ...(policy === null ? {} : { bundles: { [policy.bundle]: { revision: policy.revision } } }),
+    ...(trace_id == null ? {} : { trace_id }),
+    ...(policy == null ? {} : { bundles: { [policy.bundle]: { revision: policy.revision } } }),
     path: isDecision ? 'sluice/decision' : `sluice/${kind}`,
     ...(input === null ? {} : { input }),
     result: {
@@ -39,7 +42,10 @@ export function opaEvent(record: DecisionRecord, labels: { readonly [key: string
     ...(request?.client_ip == null ? {} : { requested_by: request.client_ip }),
     timestamp,
     metrics: Object.fromEntries(
-      Object.entries(timings_us).map(([stage, us]) => [`timer_sluice_${stage}_ns`, Math.round(us * 1000)]),
+      Object.entries(timings_us ?? {}).map(([stage, us]) => [
+        `timer_sluice_${stage}_ns`,
+        Math.round(us * 1000),
+      ]),
     ),
     custom,
   };

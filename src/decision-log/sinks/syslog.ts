@@ -74,7 +74,7 @@ export function syslogMessage({ record, line }: Copy, { facility, structured_dat
 function data(id: string, { decision_id, outcome, subject, origin, seq }: DecisionRecord): string {
   const values = { decision_id, outcome, subject: subject?.id, origin, seq: String(seq) };
   const members = Object.entries(values).flatMap(([name, value]) =>
-    value === undefined ? [] : [` ${name}="${value.replace(/["\\\]]/g, '\\$&')}"`],
+    value == null ? [] : [` ${name}="${String(value).replace(/["\\\]]/g, '\\$&')}"`],
   );
   return `[${id}${members.join('')}]`;
 }

@@ -8,6 +8,7 @@ import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { SluiceError } from '../../errors.ts';
+import type { CopyMask, DecisionRecord } from '../../model/record.ts';
 import type { Anchor } from './anchor.ts';
 import { isLinked } from '../journal/chain.ts';
 import { readCopy } from '../journal/copy.ts';
@@ -76,6 +77,7 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
   let number = 0;
   let records = 0;
   let removed = 0;
+  let copies = 0;
   const say = (
     what: ProblemKind,
     message: string,
@@ -112,6 +114,16 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
       const copy =
         read.what === 'fault' && read.fault === 'hash_mismatch' ? readCopy(line.bytes.toString()) : null;
       if (read.what === 'fault' && copy === null) {
+        const masked = maskedIn(line.bytes);
+        if (masked !== null) {
+          copies++;
+          say(
+            'masked_copy',
+            'The policy has masked this copy for its sink, so it proves nothing: verify the record in the journal.',
+            masked,
+          );
+          continue;
+        }
         say(read.fault, FAULTS[read.fault]);
         continue;
       }
@@ -182,7 +194,7 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
       seq,
       decision_id: null,
     });
-  if (records === 0)
+  if (records + copies === 0)
     throw new SluiceError('input_invalid', {
       message: `${file} holds no decision record${number === 0 ? ': it is empty' : hint === null ? '' : `: it ${hint}`}. Verify an export in NDJSON, a segment of a journal, or either in gzip; a CSV cannot be verified.`,
       at: { file: path },
@@ -196,6 +208,17 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
     problems: problems.kept,
     problems_total: problems.total,
   };
+}
+
+/** The record in a copy that says that it is masked; null: it is none. */
+function maskedIn(line: Buffer): (DecisionRecord & CopyMask) | null {
+  try {
+    const record = JSON.parse(line.toString()) as DecisionRecord & CopyMask;
+    const isMasked = ['erased', 'masked', 'mask_error'].some((member) => Object.hasOwn(record, member));
+    return isMasked && typeof record.origin === 'string' && typeof record.seq === 'number' ? record : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Detects gzip by the first bytes, not by the file name. */

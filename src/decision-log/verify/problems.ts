@@ -4,6 +4,7 @@ import type { ChainLink } from '../journal/chain.ts';
 export type ProblemKind =
   | 'line_malformed'
   | 'hash_mismatch'
+  | 'masked_copy'
   | 'not_canonical'
   | 'origin_mismatch'
   | 'prev_hash_mismatch'

@@ -1,6 +1,6 @@
 /**
  * Schemas of the default policy's data, one for each file of `policies/data/`. `schemas/policy-<name>.schema.json` are generated
- * from them. Other rules may use other data; a schema applies to files whose header names it.
+ * from them. Other rules may use other data; a schema applies to files whose header names it. Long because the data are described in one place.
  */
 import { type TSchema, Type } from '../../documents/kinds.ts';
 import { ACTIONS } from '../../model/actions.ts';
@@ -263,6 +263,30 @@ const ProofRule = settings({
   }),
 });
 
+/** Members of a record that tell apart what a sink need not have. */
+const CopyCondition = Type.Object(
+  {
+    kind: Type.Optional(Type.String({ minLength: 1 })),
+    outcome: Type.Optional(oneOf(['allowed', 'modified', 'denied', 'observed', 'error'], 'of the decision')),
+    action: Type.Optional(Type.String({ minLength: 1 })),
+    purpose: Type.Optional(Type.String({ minLength: 1 })),
+    recipient: Type.Optional(Type.String({ minLength: 1 })),
+    route: Type.Optional(Type.String({ minLength: 1, description: 'as sluice.yaml has it: GET /health' })),
+  },
+  { ...closed, minProperties: 1, description: 'all of them hold' },
+);
+const RecordPointer = Type.String({
+  pattern: '^/',
+  description: 'JSON Pointer into a decision record; * is any member or element',
+});
+const SinkCopies = settings({
+  drop: Type.Optional(Type.Array(CopyCondition, { description: 'records that the sink does not get' })),
+  erase: Type.Optional(Type.Array(RecordPointer, { description: 'members that it does not get' })),
+  replace: Type.Optional(
+    Type.Record(RecordPointer, Type.Unknown(), { description: 'members of which it gets another value' }),
+  ),
+});
+
 export const dataSchemas = {
   roles: file('Roles', { roles: byName(Role, 'who may ask for what') }),
   purposes: file('Purposes of use', { purposes: byName(Purpose, 'why data is used') }),
@@ -294,6 +318,13 @@ export const dataSchemas = {
   }),
   retention: file('Retention', {
     retention: byName(Retention, 'how long categories may be disclosed, by a date of the record'),
+  }),
+  sinks: file('Copies for sinks', {
+    sinks: Type.Record(Type.String({ pattern: '^(stdout|(file|http|nats|otlp|syslog):.+)$' }), SinkCopies, {
+      ...closed,
+      description:
+        'by the name that metrics have: http:NAME, file:/PATH, stdout; who is not named gets everything',
+    }),
   }),
   subject_verification: file('Proofs of dealing with the data subject', {
     subject_verification: byName(ProofRule, 'which requests need a proof'),

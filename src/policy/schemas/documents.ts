@@ -320,6 +320,26 @@ const AdminAnswerSchema = Type.Object(
   { ...closed, title: 'Answer of sluice/admin' },
 );
 
+const LogAnswerSchema = Type.Object(
+  {
+    drop: Type.Optional(Type.Boolean({ description: 'true: the sink does not get the record' })),
+    mask: Type.Optional(
+      Type.Array(
+        Type.Union([
+          Type.String({ pattern: '^/', description: 'removes what the pointer names' }),
+          Type.Object({ op: Type.Literal('remove'), path: Type.String({ pattern: '^/' }) }, closed),
+          Type.Object(
+            { op: Type.Literal('upsert'), path: Type.String({ pattern: '^/' }), value: Type.Unknown() },
+            closed,
+          ),
+        ]),
+        { description: 'JSON Pointers into the record; * is any member or element' },
+      ),
+    ),
+  },
+  { ...closed, title: 'Answer of sluice/log' },
+);
+
 const Field = Type.Object(
   {
     category: Type.String({ description: 'what the field is about: contact, identity, transaction, …' }),
@@ -490,6 +510,7 @@ export const policySchemas = (): Record<string, object> =>
     Object.entries({
       'admin-input': AdminInputSchema,
       'admin-answer': AdminAnswerSchema,
+      'log-answer': LogAnswerSchema,
       'policy-input': PolicyInputSchema,
       'decision-answer': DecisionAnswerSchema,
       'disclosure-input': DisclosureInputSchema,

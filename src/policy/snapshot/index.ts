@@ -11,7 +11,7 @@ import { isSluiceError, SluiceError } from '../../errors.ts';
 import { type DecisionAnswer, type DisclosureAnswer, WITHHOLD_ALL } from '../../model/answers.ts';
 import type { AdminAnswer, AdminInput } from '../../model/administration.ts';
 import type { DisclosureInput, PolicyInput } from '../../model/input.ts';
-import type { PolicySnapshot } from '../../model/policy.ts';
+import { type CopyRules, LOG, type PolicySnapshot } from '../../model/policy.ts';
 import { adminOf, decisionOf, disclosureOf, Malformed } from './read-answers.ts';
 import type { EntrypointReads, PolicyBundle } from '../bundle/bundle.ts';
 import { ADMIN, type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from '../settings.ts';
@@ -19,7 +19,7 @@ import { createSteps, type Instant } from './time-steps.ts';
 import { createConsentNames, NAME_UNKNOWN } from './consent-names.ts';
 import { mentions } from './constants.ts';
 import { createProjection, type KeyOf, withTime } from './projection.ts';
-import { createRuntime, type Runtime } from '../runtime.ts';
+import { createRuntime, neededData, type Runtime } from '../runtime.ts';
 
 export interface SnapshotOptions {
   readonly limits?: PolicyLimits;
@@ -35,6 +35,8 @@ export interface CacheStats {
 /** The model's snapshot, with what commands and metrics need in addition. */
 export interface LivePolicy extends PolicySnapshot {
   readonly source: PolicyBundle;
+  /** of the thread that copies records; null: the policy has no `sluice/log` */
+  readonly copyRules: () => CopyRules | null;
   stats(): CacheStats;
   /** bytes of WebAssembly memory in use */
   memoryBytes(): number;
@@ -51,7 +53,8 @@ export const createSnapshot = async (
   options: SnapshotOptions = {},
 ): Promise<LivePolicy> => {
   const cache = options.cache ?? DEFAULT_CACHE;
-  const runtime = await createRuntime(bundle, options.limits ?? DEFAULT_LIMITS);
+  const limits = options.limits ?? DEFAULT_LIMITS;
+  const runtime = await createRuntime(bundle, limits);
   const missing = [DECISION, DISCLOSURE].filter((e) => !runtime.entrypoints.includes(e));
   if (missing.length > 0)
     throw new SluiceError(
@@ -84,6 +87,7 @@ export const createSnapshot = async (
     revision: bundle.revision,
     bundle: bundle.name,
     source: bundle,
+    copyRules: () => (runtime.entrypoints.includes(LOG) ? copyRules(bundle, limits) : null),
     catalogs: bundle.catalogs,
     data: bundle.data,
     reads_consent_dates:
@@ -102,6 +106,21 @@ export const createSnapshot = async (
     memoryBytes: () => runtime.memoryBytes(),
   };
 };
+
+function copyRules(bundle: PolicyBundle, limits: PolicyLimits): CopyRules {
+  const { evaluation_ms, memory_mb, input_bytes } = limits;
+  const paths = bundle.reads?.get(LOG)?.input ?? [[]];
+  const read = paths.filter(([first]) => first !== 'sink');
+  const isWhole = read.some(([first, member]) => first !== 'decision_record' || member === undefined);
+  return {
+    wasm: bundle.wasm,
+    data: Buffer.from(neededData(bundle, [LOG])),
+    members: isWhole ? null : [...new Set(read.map(([, member]) => member!))],
+    evaluation_ms,
+    memory_mb,
+    input_bytes,
+  };
+}
 
 const ATTRIBUTES = ['record', 'attributes'];
 

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDecisionLog, type OpenDecisionLog } from '../../../src/decision-log/decision-log.ts';
 import { feed } from '../../../src/decision-log/index/feeder.ts';
-import { type Destination, remoteSink } from '../../../src/decision-log/sinks/destination.ts';
+import { type Destination, createSink } from '../../../src/decision-log/sinks/destination.ts';
 import { httpDestination } from '../../../src/decision-log/sinks/http.ts';
 import { opaEvent } from '../../../src/decision-log/sinks/opa-event.ts';
 import type { HttpSink } from '../../../src/decision-log/sinks/section.ts';
@@ -36,7 +36,7 @@ async function feedAll(dir: string, origin: string, destination: Destination, tr
   const failures: string[] = [];
   for (let i = 0; i < tries; i++) {
     // A new sink each time: what it knows is in the file with its position, as after a crash.
-    const { store } = remoteSink(dir, origin, { ...destination, close: async () => undefined });
+    const { store } = createSink(dir, origin, { ...destination, close: async () => undefined });
     try {
       await feed(dir, store, undefined, (of) => of === origin);
       await destination.close();

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { feed } from '../../../src/decision-log/index/feeder.ts';
 import { readCopy } from '../../../src/decision-log/journal/copy.ts';
-import { remoteSink } from '../../../src/decision-log/sinks/destination.ts';
+import { createSink } from '../../../src/decision-log/sinks/destination.ts';
 import type { SyslogSink } from '../../../src/decision-log/sinks/section.ts';
 import { syslogDestination, syslogMessage } from '../../../src/decision-log/sinks/syslog.ts';
 import type { DecisionRecord } from '../../../src/model/record.ts';
@@ -88,7 +88,7 @@ const settings = (port: number, over: Partial<SyslogSink> = {}): SyslogSink => (
 
 async function feedOnce(dir: string, origin: string, sink: SyslogSink): Promise<string> {
   try {
-    await feed(dir, remoteSink(dir, origin, syslogDestination(sink)).store);
+    await feed(dir, createSink(dir, origin, syslogDestination(sink)).store);
     return 'fed';
   } catch (e) {
     return (e as { code: string }).code;

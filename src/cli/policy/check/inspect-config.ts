@@ -9,6 +9,7 @@ import { VERIFICATION_METHODS } from '../../../model/verification.ts';
 import { approvalOf, signingReviewer } from '../../../policy/bundle/approval.ts';
 import type { PolicyBundle } from '../../../policy/bundle/bundle.ts';
 import { approvingOf } from '../../../policy/store.ts';
+import { sinkNames } from '../../../decision-log/settings.ts';
 import { layoutOf } from '../../../disclosure/media.ts';
 import { routeWarnings } from '../../../routing/warnings.ts';
 import { type Finding, findings } from './findings.ts';
@@ -135,6 +136,21 @@ export function quotaFindings(
   if (!isUnshared(quotas, workers) || !isObject(data['quotas']) || Object.keys(data['quotas']).length === 0)
     return [];
   return told([loaded.fault(['workers'], `the policy has quotas, and ${UNSHARED_ADVICE}`)], 'warning');
+}
+
+/** A sink that the policy misspells gets everything. @param data of a policy that can be loaded */
+export function sinkFindings(
+  loaded: LoadedConfig,
+  data: { readonly [name: string]: unknown },
+): readonly Finding[] {
+  const { sinks } = loaded.config.decision_log;
+  const known = sinkNames(sinks, loaded.directory);
+  return Object.keys(isObject(data['sinks']) ? data['sinks'] : {})
+    .filter((name) => !known.includes(name))
+    .flatMap((name) => {
+      const message = `has no sink ${name}, which sinks.yaml of the policy names${nearestOrAll(name, known)}`;
+      return told([loaded.fault(['decision_log', 'sinks'], message)], 'warning');
+    });
 }
 
 /**

@@ -7,21 +7,26 @@ import type { Opa } from '../../../policy/opa/opa.ts';
 import type { Fault } from '../../../documents/faults.ts';
 import { faultsOf } from '../../../policy/opa/faults.ts';
 import { DisclosureInputSchema } from '../../../policy/schemas/documents.ts';
-import { everySchema, schemaText } from '../emitted.ts';
+import { everySchema, LogInputSchema, schemaText } from '../emitted.ts';
 import type { Staged } from '../stage.ts';
 
 /** true if rules name their own schemas in annotations */
 export const annotated = (files: PolicyDirectory): boolean =>
   files.rego.some((f) => /^#\s+schemas:/m.test(f.text));
 
-const INPUT = 'disclosure-input.schema.json';
+const INPUT = 'input.schema.json';
+/** What any entrypoint may read: that of `sluice/disclosure` holds those of the others but `sluice/log`. */
+const InputSchema = {
+  ...DisclosureInputSchema,
+  properties: { ...DisclosureInputSchema.properties, ...LogInputSchema.properties },
+};
 
 export async function strict(opa: Opa, staged: Staged, ownSchemas: boolean): Promise<Fault[]> {
   const dir = join(staged.dir, 'schemas');
   await mkdir(dir);
   for (const [name, schema] of Object.entries(everySchema()))
     await writeFile(join(dir, name.replace('.schema.json', '.json')), schemaText(schema));
-  await writeFile(join(staged.dir, INPUT), schemaText(DisclosureInputSchema));
+  await writeFile(join(staged.dir, INPUT), schemaText(InputSchema));
   const run = await opa.run(
     [
       'check',
@@ -46,6 +51,13 @@ export async function strict(opa: Opa, staged: Staged, ownSchemas: boolean): Pro
     .map((f) => ({ ...f, ...(f.file === undefined ? {} : { file: staged.original(f.file) }) }));
 }
 
+/** The schema of an object, also of one that may be null. */
+function objectIn(schema: unknown): { readonly [name: string]: unknown } | undefined {
+  if (!isObject(schema)) return undefined;
+  const any = schema['anyOf'];
+  return Array.isArray(any) ? any.find((one) => isObject(one) && one['type'] === 'object') : schema;
+}
+
 interface TypeError {
   readonly location?: { readonly file?: string; readonly row?: number; readonly col?: number };
   readonly details?: { readonly ref?: readonly { readonly value: unknown }[]; readonly pos?: number };
@@ -62,10 +74,11 @@ const parsed = (text: string): { readonly errors?: readonly TypeError[] } | null
 /** OPA reads an object schema with listed members as closed. Sluice's objects may have others (custom claims, obligations). */
 function isOpen({ details }: TypeError): boolean {
   if (details?.ref === undefined || details.pos === undefined) return false;
-  let schema: unknown = DisclosureInputSchema;
+  let schema: unknown = InputSchema;
   for (const { value } of details.ref.slice(1, details.pos)) {
-    const properties = isObject(schema) ? schema['properties'] : undefined;
+    const properties = objectIn(schema)?.['properties'];
     schema = isObject(properties) ? properties[String(value)] : undefined;
   }
-  return isObject(schema) && schema['additionalProperties'] === true;
+  const found = objectIn(schema);
+  return found?.['additionalProperties'] === true || isObject(found?.['patternProperties']);
 }

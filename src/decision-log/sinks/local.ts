@@ -1,4 +1,4 @@
-/** Sinks receive a copy of each record at least once, as the line of the journal. */
+/** A file and standard output: they get each record as a line. */
 import { hash } from 'node:crypto';
 import { write as writeFd } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -6,25 +6,19 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { errno, makeDirectory } from '../journal/directory.ts';
 import { tryLock } from '../journal/lock.ts';
-import type { Store } from '../index/store.ts';
-import { PositionFile } from './position.ts';
+import type { Destination } from './destination.ts';
 
 const write = promisify(writeFd);
 
-/**
- * Each worker sends only the records of its own chain, so it has its own position file. Writes to the sink itself are
- * serialized by a lock, because the kernel may split a write, and lines of two workers would mix.
- */
-export function fileSink(dir: string, origin: string, path: string): Store {
-  const name = `file-${hash('sha256', path, 'hex').slice(0, 8)}`;
-  const positions = new PositionFile(dir, `${name}.${origin}`);
-  // The file is opened for each batch, so log rotation and temporary errors need no restart.
+/** The file is opened for each batch, so that log rotation and temporary errors need no restart. */
+export function fileDestination(dir: string, path: string): Destination {
+  const base = `file-${hash('sha256', path, 'hex').slice(0, 8)}`;
   return {
     name: `file:${path}`,
-    positions: async () => positions.all(),
-    async take(of, copies, position) {
+    base,
+    async send(_origin, copies) {
       makeDirectory(dirname(path));
-      await inTurn(dir, name, async () => {
+      await inTurn(dir, base, async () => {
         const file = await open(path, 'a+', 0o640);
         try {
           // An interrupted write may have left a partial line; the next record must not be appended to it.
@@ -35,26 +29,22 @@ export function fileSink(dir: string, origin: string, path: string): Store {
           await file.close();
         }
       });
-      positions.set(of, position);
     },
     close: async () => undefined,
   };
 }
 
-export function stdoutSink(dir: string, origin: string): Store {
-  const positions = new PositionFile(dir, `stdout.${origin}`);
-  return {
-    name: 'stdout',
-    positions: async () => positions.all(),
-    async take(of, copies, position) {
-      await inTurn(dir, 'stdout', () => writeAll(1, copies.map((c) => `${c.line}\n`).join('')));
-      positions.set(of, position);
-    },
-    close: async () => undefined,
-  };
-}
+export const stdoutDestination = (dir: string): Destination => ({
+  name: 'stdout',
+  send: (_origin, copies) =>
+    inTurn(dir, 'stdout', () => writeAll(1, copies.map((c) => `${c.line}\n`).join(''))),
+  close: async () => undefined,
+});
 
-/** Runs `work` in one process at a time, among those that share a journal's directory. */
+/**
+ * Runs `work` in one process at a time, among those that share a journal's directory: the kernel may split a write, and lines of two workers
+ * would mix.
+ */
 async function inTurn(dir: string, name: string, work: () => Promise<void>): Promise<void> {
   const path = join(dir, 'sinks', `${name}.lock`);
   let lock = tryLock(path, 0);
