@@ -130,7 +130,7 @@ export function command(io: Io): Command {
       'a new file, instead of standard output; of a bundle: a directory or *.tar.gz',
     )
     .option(
-      '--policy <bundle...>',
+      '--policy-bundle <bundle...>',
       'with --format bundle: policies that decided, as `sluice build` made them',
     )
     .addHelpText(

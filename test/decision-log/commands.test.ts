@@ -82,6 +82,18 @@ describe('decisions query', () => {
     }
   });
 
+  test('finds decisions by class and by the policy that decided, and suggests the class that was meant', async () => {
+    const { dir } = await recorded(3);
+    const found = async (...argv: string[]) =>
+      (await decisions(dir, 'query', '--json', ...argv)).stdout.split('\n').length - 1;
+    expect(await found('--class', 'identity/4')).toBe(3);
+    expect(await found('--class', 'identity/4', '--released')).toBe(0);
+    expect(await found('--class', 'transaction/2', '--released', '--policy', 'abcdef')).toBe(3);
+    expect(await found('--policy', 'bcdef')).toBe(0);
+    const { stderr } = await decisions(dir, 'query', '--class', 'identiy/4');
+    expect(stderr).toContain('no decision of this log has --class identiy/4; did you mean "identity/4"?');
+  });
+
   test('pages', async () => {
     const { dir } = await recorded(12);
     const first = await decisions(dir, 'query', '--limit', '5', '--json');
@@ -97,6 +109,8 @@ describe('decisions query', () => {
     [['query', '--since', 'soon']],
     [['query', '--limit', '0']],
     [['query', '--released']],
+    [['query', '--class', 'identity']],
+    [['query', '--policy', '']],
     [['query', '--nonsense']],
     [['verify', '--expect-head', 'x']],
     [['export', '--format', 'xlsx']],

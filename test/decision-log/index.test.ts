@@ -36,6 +36,10 @@ function drafts(n: number): DecisionRecordDraft[] {
     const d = draft(i, {
       purpose: i % 3 === 0 ? 'after_sales' : 'claims',
       kind: i % 11 === 0 ? 'authzen' : 'disclosure',
+      recipient: i % 5 === 0 ? 'parcel_partner' : 'internal',
+      action: i % 7 === 0 ? 'export' : 'read',
+      grant_id: i % 10 === 0 ? `g-${i % 20}` : null,
+      policy: i % 8 === 0 ? null : { revision: `ab${i % 4}cdef0123456789`, bundle: 'policies' },
       resource: { type: i % 2 ? 'customer' : 'policy', id: `R${i % 13}`, properties: {} },
       labels: { strange: '\u0000"\\ 用户' },
     });
@@ -47,6 +51,7 @@ function drafts(n: number): DecisionRecordDraft[] {
       disclosure: {
         ...d.disclosure!,
         released: [`/part/${number}`],
+        by_class: { [`reference/${number}`]: { disclose: 1 }, 'contact/3': { mask: 1 } },
         data_subjects: [hashed(i + number)],
       },
       part: { number, last: number === 3 },
@@ -63,11 +68,14 @@ describe('an index', () => {
   let all: Array<{ name: string; store: IndexStore }>;
   let scan: QueryInterface;
   const journal = join(dir, 'journal');
+  let origin: string;
+  let decisionIds: readonly string[];
 
   beforeAll(async () => {
     const log = await openJournal(journal, { segmentSize: 64 << 10 });
     for (const d of drafts(200)) await log.append(d);
     await log.close();
+    origin = log.origin;
     all = [{ name: 'sqlite', store: openSqliteIndex(join(dir, 'index', 'decisions.db')) }];
     if (reachable) {
       client = new pg.Client(URL);
@@ -76,6 +84,7 @@ describe('an index', () => {
       all.push({ name: 'postgres', store: await openPostgresIndex(URL, SCHEMA) });
     }
     scan = scanQuery(journal);
+    decisionIds = await ids(scan, { limit: 1000 });
     for (const { store } of all) await feed(journal, store);
   });
   afterAll(async () => {
@@ -90,6 +99,13 @@ describe('an index', () => {
       subject: fc.constantFrom('u-1', 'u-2', 'nobody'),
       data_subject: fc.nat(220).map(hashed),
       purpose: fc.constantFrom('after_sales', 'claims'),
+      recipient: fc.constantFrom('internal', 'parcel_partner', 'nobody'),
+      action: fc.constantFrom('read', 'export', 'keys.revoke'),
+      grant_id: fc.constantFrom('g-0', 'g-10', 'g-1'),
+      decision_id: fc.nat(199).map((n) => decisionIds[n]!),
+      origin: fc.constantFrom('own', 'absent').map((name) => (name === 'own' ? origin : name)),
+      class: fc.constantFrom('contact/3', 'transaction/2', 'reference/2', 'identity/9'),
+      policy: fc.constantFrom('ab1cdef0123456789', 'ab2', 'ab', 'b'),
       kind: fc.constantFrom('disclosure', 'authzen'),
       outcome: fc.constantFrom('allowed', 'modified', 'denied', 'error'),
       resource_type: fc.constantFrom('customer', 'policy'),
@@ -103,15 +119,53 @@ describe('an index', () => {
     },
     { requiredKeys: [] },
   );
+  /** At most a few filters at once: with all of them, hardly any question has an answer. */
+  const fewFilters = fc
+    .tuple(question, fc.nat(), fc.nat(), fc.nat())
+    .map(([all, ...picks]): DecisionQuery => {
+      const names = Object.keys(all);
+      const kept = ['since', 'until', 'limit', 'released', ...picks.map((n) => names[n % names.length])];
+      return Object.fromEntries(Object.entries(all).filter(([name]) => kept.includes(name)));
+    });
 
   test('answers every query as the journal does', async () => {
     await fc.assert(
-      fc.asyncProperty(question, async (query) => {
+      fc.asyncProperty(fewFilters, async (query) => {
         const wanted = await scan.query(query);
         for (const { name, store } of all) expect(await store.query(query), name).toEqual(wanted);
       }),
-      { numRuns: 150 },
+      { numRuns: 250 },
     );
+  });
+
+  test('finds a decision by each filter alone, and not by another value of it', async () => {
+    const filters: readonly DecisionQuery[] = [
+      { recipient: 'parcel_partner' },
+      { action: 'export' },
+      { grant_id: 'g-10' },
+      { decision_id: decisionIds[7]! },
+      { origin },
+      { class: 'contact/3' },
+      { class: 'transaction/2', released: true },
+      { policy: 'ab1cdef0123456789' },
+      { policy: 'ab1' },
+    ];
+    for (const source of [scan, ...all.map((a) => a.store)])
+      for (const filter of filters)
+        expect((await source.query(filter)).decisions, JSON.stringify(filter)).not.toEqual([]);
+    for (const source of [scan, ...all.map((a) => a.store)])
+      for (const filter of [
+        { class: 'contact/3', released: true },
+        { policy: 'b1' },
+        { origin: 'absent' },
+        { recipient: 'parcel' },
+      ])
+        expect((await source.query(filter)).decisions, JSON.stringify(filter)).toEqual([]);
+  });
+
+  test('finds no decision by an id that is no text', async () => {
+    for (const source of [scan, ...all.map((a) => a.store)])
+      for (const id of ['\0', '\ud800', `${decisionIds[0]!}\0`]) expect(await source.get(id)).toBeNull();
   });
 
   test('returns every decision once over all pages, newest first', async () => {
@@ -199,11 +253,20 @@ describe('an index', () => {
     await store.close();
   });
 
-  test.each([{ since: 'yesterday' }, { limit: 0 }, { limit: 5000 }, { cursor: "' OR 1=1" }])(
-    'refuses %j',
-    async (query) => {
-      for (const source of [scan, ...all.map((a) => a.store)])
-        await expect(source.query(query)).rejects.toMatchObject({ code: 'input_invalid' });
-    },
-  );
+  test.each([
+    { since: 'yesterday' },
+    { limit: 0 },
+    { limit: 5000 },
+    { cursor: "' OR 1=1" },
+    { class: 'contact' },
+    { policy: '' },
+    { subject: 'u\0' },
+    { data_subject: '\ud800' },
+    { grant_id: '\udc00x' },
+    { decision_id: '\0' },
+    { path: '/a\0' },
+  ])('refuses %j', async (query) => {
+    for (const source of [scan, ...all.map((a) => a.store)])
+      await expect(source.query(query)).rejects.toMatchObject({ code: 'input_invalid' });
+  });
 });

@@ -25,7 +25,7 @@ import { warnOfUnheardNames } from './unheard.ts';
 export interface BundleOptions {
   readonly out?: string;
   /** bundles of policies */
-  readonly policy?: readonly string[];
+  readonly policyBundle?: readonly string[];
 }
 
 const PAGE = 1000;
@@ -42,7 +42,7 @@ export async function exportBundle(
   const out = resolve(io.cwd, options.out);
   if (existsSync(out))
     throw new SluiceError('usage_invalid', `${options.out} is there already. Name a new file or directory.`);
-  const policies = await policiesNamed(options.policy ?? [], io);
+  const policies = await policiesNamed(options.policyBundle ?? [], io);
   const selection = await select(at, query, policies, io);
   if (selection === null) {
     io.stderr.write('sluice: no decision fits the filter, so no bundle was written [record_not_found]\n');
@@ -89,7 +89,7 @@ export async function exportBundle(
     else await rename(work, out);
     const left = selection.policies.filter(({ file }) => file === null).length;
     io.stderr.write(
-      `${options.out}: ${counted(manifest.records, 'record')} of ${counted(manifest.decisions, 'decision')}, proven by the key of ${settings.name}${left === 0 ? '' : `; ${counted(left, 'policy revision')} named by digest only (--policy)`}\n`,
+      `${options.out}: ${counted(manifest.records, 'record')} of ${counted(manifest.decisions, 'decision')}, proven by the key of ${settings.name}${left === 0 ? '' : `; ${counted(left, 'policy revision')} named by digest only (--policy-bundle)`}\n`,
     );
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -111,7 +111,10 @@ async function policiesNamed(
   for (const file of files) {
     const path = resolve(io.cwd, file);
     if (!existsSync(path) || statSync(path).isDirectory())
-      throw new SluiceError('usage_invalid', `--policy ${file}: name a bundle made by \`sluice build\`.`);
+      throw new SluiceError(
+        'usage_invalid',
+        `--policy-bundle ${file}: name a bundle made by \`sluice build\`.`,
+      );
     const content = readFileSync(path);
     const { revision } = await readBundle(content, { name: file });
     const name = revision.replace(/[^A-Za-z0-9-]/g, '_').slice(0, 64);

@@ -81,8 +81,8 @@ export async function exportDecisions(
   io: Io,
 ): Promise<void> {
   if (options.format === BUNDLE) return exportBundle(at, query, options, io);
-  if (options.policy !== undefined)
-    throw new SluiceError('usage_invalid', '--policy goes with --format bundle.');
+  if (options.policyBundle !== undefined)
+    throw new SluiceError('usage_invalid', '--policy-bundle goes with --format bundle.');
   const format = Object.hasOwn(RECORD_FORMATS, options.format) ? RECORD_FORMATS[options.format]!() : null;
   if (format === null)
     throw new SluiceError('usage_invalid', `--format is ${FORMATS.slice(0, -1).join(', ')} or ${BUNDLE}.`);

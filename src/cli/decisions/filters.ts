@@ -16,9 +16,11 @@ export interface FilterOptions {
   readonly outcome?: string;
   readonly kind?: string;
   readonly path?: string;
+  readonly class?: string;
   readonly released?: boolean;
   readonly reason?: string;
   readonly grant?: string;
+  readonly policy?: string;
   readonly origin?: string;
 }
 
@@ -38,15 +40,17 @@ export const withFilters = (command: Command): Command =>
     .option('--outcome <name>', RECORD_NAMES.outcome.join(', '))
     .option('--kind <name>', RECORD_NAMES.kind.join(', '))
     .option('--path <pointer>', 'a field that was released or withheld, e.g. /id_number')
-    .option('--released', 'with --path: only where it left undisguised')
+    .option('--class <category/grade>', 'a class of which fields were released or withheld, e.g. identity/4')
+    .option('--released', 'with --path or --class: only where it left undisguised')
     .option('--reason <code>', 'code of a reason')
     .option('--grant <id>', 'the grant it rested on')
+    .option('--policy <revision>', 'revision of the policy that decided, or how it begins')
     .option('--origin <name>', 'the chain it stands in');
 
 /** @throws SluiceError `usage_invalid` */
 export function filters(o: FilterOptions, now: Date): DecisionQuery {
-  if (o.released && o.path === undefined)
-    throw new SluiceError('usage_invalid', '--released goes with --path.');
+  if (o.released && o.path === undefined && o.class === undefined)
+    throw new SluiceError('usage_invalid', '--released goes with --path or --class.');
   const slash = o.resource?.indexOf('/') ?? -1;
   const query = {
     since: o.since === undefined ? undefined : time(o.since, '--since', now),
@@ -61,9 +65,11 @@ export function filters(o: FilterOptions, now: Date): DecisionQuery {
     outcome: o.outcome,
     kind: o.kind,
     path: o.path,
+    class: o.class,
     released: o.released,
     reason: o.reason,
     grant_id: o.grant,
+    policy: o.policy,
     origin: o.origin,
   };
   const wanted: DecisionQuery = Object.fromEntries(

@@ -17,6 +17,8 @@ const NAMES: {
     '--path',
     (d) => [...(d.disclosure?.released ?? []), ...(d.disclosure?.withheld ?? []).map((w) => w.path)],
   ],
+  class: ['--class', (d) => Object.keys(d.disclosure?.by_class ?? {})],
+  policy: ['--policy', (d) => [d.policy?.revision]],
   origin: ['--origin', (d) => d.chain.map(({ origin }) => origin)],
 };
 /** maximum of decisions that are searched for existing names */

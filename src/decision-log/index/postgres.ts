@@ -6,7 +6,7 @@ import pg from 'pg';
 import { SluiceError } from '../../errors.ts';
 import type { DecisionRecord } from '../../model/record.ts';
 import { type Decision, merge } from './decision.ts';
-import { MAX_DURATION_MS, page, type ReadyQuery } from './query.ts';
+import { isText, MAX_DURATION_MS, page, type ReadyQuery } from './query.ts';
 import type { Copy, IndexStore, Position } from './store.ts';
 
 const SCHEMA = `
@@ -144,7 +144,7 @@ class PostgresIndex implements IndexStore {
   query: IndexStore['query'] = (query) => page(query, (q, before, n) => this.#candidates(q, before, n));
 
   async get(decisionId: string): Promise<Decision | null> {
-    return (await this.#fetch([decisionId]))[0] ?? null;
+    return isText(decisionId) ? ((await this.#fetch([decisionId]))[0] ?? null) : null;
   }
 
   async #candidates(q: ReadyQuery, before: string | null, n: number): Promise<readonly Decision[]> {

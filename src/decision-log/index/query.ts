@@ -28,11 +28,15 @@ export interface DecisionQuery {
   readonly kind?: string;
   /** path of a field, released or withheld, e.g. `/id_number` */
   readonly path?: string;
-  /** with `path`: only decisions that released it unchanged */
+  /** `category/grade`, released or withheld, e.g. `identity/4` */
+  readonly class?: string;
+  /** with `path` or `class`: only decisions that released it unchanged */
   readonly released?: boolean;
   /** code of a reason */
   readonly reason?: string;
   readonly grant_id?: string;
+  /** revision of the policy that decided, or how it begins */
+  readonly policy?: string;
   readonly origin?: string;
   /** 1 to 1000; 50 if not given */
   readonly limit?: number;
@@ -53,12 +57,16 @@ export interface QueryInterface {
   get(decisionId: string): Promise<Decision | null>;
 }
 
-/** The query with ids as the log stores them: plain ids of data subjects and resources become HMACs. */
+/**
+ * The query with ids as the log stores them: plain ids of data subjects and resources become HMACs.
+ * @throws SluiceError `input_invalid` for a text that is none: its HMAC would be that of another text
+ */
 export function pseudonymous(
   query: DecisionQuery,
   hasher: DataSubjectHasher,
   rules: MaskRules,
 ): DecisionQuery {
+  requireText(query);
   const { data_subject, resource_id } = query;
   const hidden = rules.pseudonymize.includes('/resource/id') && !rules.keep.includes('/resource/id');
   return {
@@ -83,11 +91,24 @@ export const RECORD_NAMES = {
   kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy', 'erasure', 'share'],
 } as const;
 
+/** As `by_class` of a disclosure has them. */
+const CLASS = /^[^/]+\/\d+$/;
+
 /** A JSON Pointer (RFC 6901) as in records; `*` stands for any element. */
 const POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
 
+/** False for what PostgreSQL does not store, and JSON in UTF-8 does not have. */
+export const isText = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+
+function requireText(query: DecisionQuery): void {
+  for (const [name, value] of Object.entries(query))
+    if (typeof value === 'string' && !isText(value))
+      throw new SluiceError('input_invalid', `${name} contains U+0000 or half a surrogate pair.`);
+}
+
 /** @throws SluiceError `input_invalid` */
 export function readyQuery(query: DecisionQuery): ReadyQuery {
+  requireText(query);
   const { since, until, limit = 50, ...rest } = query;
   for (const name of ['outcome', 'kind'] as const) {
     const value = rest[name];
@@ -102,6 +123,13 @@ export function readyQuery(query: DecisionQuery): ReadyQuery {
     throw new SluiceError(
       'input_invalid',
       'path must be a JSON Pointer as in the catalog, such as /id_number or /orders/*/amount; "/" in a name is written ~1, "~" ~0.',
+    );
+  if (rest.class !== undefined && !CLASS.test(rest.class))
+    throw new SluiceError('input_invalid', 'class must be a category and a grade, such as identity/4.');
+  if (rest.policy === '')
+    throw new SluiceError(
+      'input_invalid',
+      'policy must be a revision as records have it, or how one begins.',
     );
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
     throw new SluiceError('input_invalid', 'limit must be an integer from 1 to 1000.');
@@ -143,10 +171,12 @@ export function matches(d: Decision, q: ReadyQuery): boolean {
     is(q.outcome, d.outcome) &&
     is(q.kind, d.kind) &&
     is(q.grant_id, d.grant_id) &&
+    (q.policy === undefined || (d.policy?.revision.startsWith(q.policy) ?? false)) &&
     (q.origin === undefined || d.chain.some((c) => c.origin === q.origin)) &&
     (q.reason === undefined || d.reasons.some((r) => r.code === q.reason)) &&
     (q.data_subject === undefined || concerns(d, q.data_subject)) &&
-    (q.path === undefined || holdsPath(d, q.path, q.released ?? false))
+    (q.path === undefined || holdsPath(d, q.path, q.released ?? false)) &&
+    (q.class === undefined || holdsClass(d, q.class, q.released ?? false))
   );
 }
 
@@ -185,6 +215,11 @@ const concerns = (d: Pick<Decision, 'disclosure' | 'resource'>, hashed: string):
 const holdsPath = (d: Decision, path: string, released: boolean): boolean =>
   d.disclosure !== null &&
   (d.disclosure.released.includes(path) || (!released && d.disclosure.withheld.some((w) => w.path === path)));
+
+const holdsClass = ({ disclosure }: Decision, cls: string, released: boolean): boolean => {
+  if (disclosure === null || !Object.hasOwn(disclosure.by_class, cls)) return false;
+  return !released || (disclosure.by_class[cls]!['disclose'] ?? 0) > 0;
+};
 
 /** Filters candidates, newest first, until a page is full. */
 export async function page(
