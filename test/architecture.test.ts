@@ -288,6 +288,8 @@ describe('architecture', () => {
   const OWNERS: Readonly<
     Record<string, readonly string[] | { readonly in: readonly string[]; readonly why: string }>
   > = {
+    '@nats-io/jetstream': ['decision-log/sinks/nats.ts'],
+    '@nats-io/transport-node': ['decision-log/sinks/nats.ts'],
     '@noble/ciphers': ['disclosure/treatments/'],
     '@open-policy-agent/opa-wasm': ['rego/instance.ts'],
     '@redis/client': {

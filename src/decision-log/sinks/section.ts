@@ -20,16 +20,14 @@ const name = Type.String({
     'names the sink in metrics, and the file with its position: a new name gets all records of the journal again',
 });
 
-const tls = defaulted(
-  section({
-    ca: optional(
-      path({ description: 'PEM file with the trusted authorities; default: those of the operating system' }),
-    ),
-    cert: optional(path({ description: 'PEM file with the client certificate' })),
-    key: optional(path({ description: 'PEM' })),
-  }),
-  {},
-);
+const tlsFiles = {
+  ca: optional(
+    path({ description: 'PEM file with the trusted authorities; default: those of the operating system' }),
+  ),
+  cert: optional(path({ description: 'PEM file with the client certificate' })),
+  key: optional(path({ description: 'PEM' })),
+};
+const tls = defaulted(section(tlsFiles), {});
 
 const timeout = defaulted(
   duration({ min: '100ms', max: '60s', description: 'longest wait for an acknowledgement' }),
@@ -72,32 +70,70 @@ const syslog = section(
   { description: 'sends each record as a message of syslog (RFC 5424) over TLS (RFC 5425)' },
 );
 
+const nats = section(
+  {
+    name,
+    servers: Type.Array(
+      address({ description: 'of a server of the cluster, such as nats.example.com:4222' }),
+      { minItems: 1 },
+    ),
+    subject: defaulted(
+      Type.String({
+        pattern:
+          '^([A-Za-z0-9_-]+|\\{(origin|kind|outcome)\\})(\\.([A-Za-z0-9_-]+|\\{(origin|kind|outcome)\\}))*$',
+        description: 'of the messages; {origin}, {kind} and {outcome} are those of the record',
+      }),
+      'sluice.decisions.{origin}',
+    ),
+    tls: optional(section(tlsFiles, { description: 'absent: the connection is not encrypted' })),
+    token: optional(secret()),
+    user: optional(Type.String({ minLength: 1 })),
+    password: optional(secret()),
+    credentials: optional(path({ description: 'file with the JWT and the key of a user (.creds)' })),
+    timeout,
+    window: defaulted(
+      Type.Integer({
+        minimum: 1,
+        maximum: 500,
+        description:
+          'messages that are under way at once. 1: none is sent before the one before it is acknowledged',
+      }),
+      100,
+    ),
+  },
+  { description: 'publishes each record to a stream of NATS JetStream' },
+);
+
 export const sinksSchema = Type.Array(
   Type.Union([
     section({ file: path() }),
     section({ stdout: Type.Literal(true) }),
     section({ http }),
+    section({ nats }),
     section({ syslog }),
   ]),
   {
     maxItems: 8,
     description:
-      'destinations that receive a copy of each record at least once, in the order of its chain: {file: PATH}, {stdout: true}, {http: …} or {syslog: …}',
+      'destinations that receive a copy of each record at least once, in the order of its chain: {file: PATH}, {stdout: true}, {http: …}, {nats: …} or {syslog: …}',
   },
 );
 
 export type SinkConfig = Static<typeof sinksSchema>[number];
 export type TlsFiles = Static<typeof http>['tls'];
 export type HttpSink = Static<typeof http>;
+export type NatsSink = Static<typeof nats>;
 export type SyslogSink = Static<typeof syslog>;
 
 /** The settings that sinks at other machines share, and the name with which messages and files tell them apart. */
 export const remoteOf = (sink: SinkConfig) =>
   'http' in sink
     ? { kind: 'http' as const, ...sink.http }
-    : 'syslog' in sink
-      ? { kind: 'syslog' as const, ...sink.syslog }
-      : null;
+    : 'nats' in sink
+      ? { kind: 'nats' as const, tls: {}, ...sink.nats }
+      : 'syslog' in sink
+        ? { kind: 'syslog' as const, ...sink.syslog }
+        : null;
 
 /** @param report paths start at `decision_log` */
 export function checkSinks(sinks: readonly SinkConfig[], report: Report): void {
@@ -112,6 +148,16 @@ export function checkSinks(sinks: readonly SinkConfig[], report: Report): void {
     names.add(name);
     if ((tls.cert === undefined) !== (tls.key === undefined))
       report([...at, 'tls'], 'needs both cert and key, or neither');
+    if ('nats' in sink) {
+      const { servers, token, password, credentials, user } = sink.nats;
+      if ([token, user, credentials].filter((way) => way !== undefined).length > 1)
+        report(at, 'needs at most one of token, user and credentials');
+      if ((user === undefined) !== (password === undefined))
+        report(at, 'needs both user and password, or neither');
+      const isHere = servers.every(({ host }) => /^(127\.|localhost$|::1$)/.test(host));
+      if (sink.nats.tls === undefined && !isHere && (token ?? password) !== undefined)
+        report([...at, 'tls'], 'is absent, so that the secret would be sent unencrypted');
+    }
     if (remote.kind === 'http' && !/^https:/i.test(remote.url) && (tls.ca ?? tls.cert) !== undefined)
       report([...at, 'tls'], 'is given for a URL that is not https:');
   }
