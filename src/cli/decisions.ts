@@ -2,9 +2,13 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { prove } from '../decision-log/verify/proof.ts';
+import { countDecisions } from '../decision-log/index/count.ts';
 import type { Decision } from '../decision-log/index/query.ts';
+import { SluiceError } from '../errors.ts';
 import { archive, type ArchiveCommandOptions } from './decisions/archive.ts';
 import { check, checkFiles, type CheckOptions } from './decisions/check.ts';
+import { DECISION_COLUMNS } from './decisions/columns.ts';
+import { COUNTED, type CountOptions, countsAsked, printCounts } from './decisions/counts.ts';
 import { type CheckBundleOptions, checkBundleAt, isBundle } from './decisions/evidence.ts';
 import { exportDecisions, type ExportOptions, FORMATS } from './decisions/export.ts';
 import { count, type FilterOptions, filters, withFilters } from './decisions/filters.ts';
@@ -21,9 +25,12 @@ import { inLogWords, place, source, type SourceOptions, withSource } from './dec
 import { statement, type StatementOptions } from './decisions/statement.ts';
 import { decisionTable, width } from './decisions/table.ts';
 import { warnOfUnheardNames } from './decisions/unheard.ts';
+import { csvLine } from './csv.ts';
 import { colourful, type Io } from './io.ts';
 
 type Options = SourceOptions & FilterOptions;
+type QueryOptions = Options &
+  CountOptions & { readonly limit?: string; readonly cursor?: string; readonly csv?: boolean };
 
 export function command(io: Io): Command {
   const decisions = new Command('decisions').description(
@@ -39,13 +46,16 @@ export function command(io: Io): Command {
     withSource(decisions.command(name).description(description));
 
   withFilters(add('query', 'decisions that answer a question, newest first'))
-    .option('--limit <n>', 'how many', '50')
+    .option('--limit <n>', 'how many: 50 decisions, or all rows of counts')
     .option('--cursor <cursor>', 'goes on behind a page')
+    .option('--csv', 'a table for spreadsheets (RFC 4180)')
+    .option('--count-by <members>', `counts instead of decisions, by one or more of: ${COUNTED}`)
+    .option('--distinct <member>', 'with or without --count-by: how many different ones, e.g. data-subject')
     .addHelpText(
       'after',
-      '\nWho saw this customer’s ID number in the last week?\n  sluice decisions query --data-subject C100234 --path /id_number --released --since 7d',
+      '\nWho saw this customer’s ID number in the last week?\n  sluice decisions query --data-subject C100234 --path /id_number --released --since 7d\nHow many customers did each partner get?\n  sluice decisions query --count-by recipient --distinct data-subject',
     )
-    .action((options: Options & { limit: string; cursor?: string }) => query(options, io));
+    .action((options: QueryOptions) => query(options, io));
 
   add(
     'show <decision-id>',
@@ -144,17 +154,35 @@ export function command(io: Io): Command {
   return decisions;
 }
 
-async function query(options: Options & { limit: string; cursor?: string }, io: Io): Promise<void> {
+async function query(options: QueryOptions, io: Io): Promise<void> {
+  if (options.json && options.csv) throw new SluiceError('usage_invalid', 'Choose one of --json and --csv.');
+  const form = options.csv ? 'csv' : options.json ? 'json' : 'table';
+  const spec = countsAsked(options);
+  if (spec !== null && options.cursor !== undefined)
+    throw new SluiceError('usage_invalid', '--cursor does not go with counts: they have no pages.');
+  const limit = options.limit === undefined ? undefined : count(options.limit, '--limit', 1000);
   const at = await place(options, io);
-  const wanted = {
-    ...inLogWords(filters(options, new Date()), options, at, io),
-    limit: count(options.limit, '--limit', 1000),
-    ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
-  };
+  const wanted = inLogWords(filters(options, new Date()), options, at, io);
   const log = await source(at, io);
   try {
-    const { decisions, cursor } = await log.query(wanted);
-    if (options.json) for (const decision of decisions) io.stdout.write(`${JSON.stringify(decision)}\n`);
+    if (spec !== null) {
+      const counts = await countDecisions(log, wanted, spec);
+      printCounts(counts, spec, form, limit, io);
+      if (counts.decisions === 0) await warnOfUnheardNames(wanted, log, io);
+      return;
+    }
+    const { decisions, cursor } = await log.query({
+      ...wanted,
+      limit: limit ?? 50,
+      ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
+    });
+    if (form === 'json') for (const decision of decisions) io.stdout.write(`${JSON.stringify(decision)}\n`);
+    else if (form === 'csv')
+      for (const cells of [
+        DECISION_COLUMNS.map(([name]) => name),
+        ...decisions.map((d) => DECISION_COLUMNS.map(([, of]) => of(d))),
+      ])
+        io.stdout.write(csvLine(cells));
     else if (decisions.length === 0) io.stdout.write('No decision answers that.\n');
     else io.stdout.write(decisionTable(decisions, width(io)));
     if (decisions.length === 0 && options.cursor === undefined) await warnOfUnheardNames(wanted, log, io);

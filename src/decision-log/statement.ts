@@ -2,7 +2,7 @@
  * The statement for a data subject: who has received their data, when, why, and which kinds. It names roles and departments, and no employee; it
  * holds no values, since the log has none.
  */
-import type { Decision } from './index/decision.ts';
+import { type Decision, hasDisclosed } from './index/decision.ts';
 import type { DecisionQuery, QueryInterface } from './index/query.ts';
 
 export interface StatementEntry {
@@ -88,7 +88,7 @@ export async function statementOf(
 /** null: nothing of anybody left */
 function entryOf(decision: Decision): StatementEntry | null {
   const { disclosure, subject } = decision;
-  if (disclosure === null || (disclosure.records === 0 && disclosure.released.length === 0)) return null;
+  if (disclosure === null || !hasDisclosed(decision)) return null;
   const categories: Record<string, 'plain' | 'disguised'> = {};
   for (const [cls, treatments] of Object.entries(disclosure.by_class)) {
     const left = Object.keys(treatments).filter((name) => name !== 'drop' && name !== 'nullify');

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { COUNT_MEMBERS, countDecisions } from '../../src/decision-log/index/count.ts';
 import { feed } from '../../src/decision-log/index/feeder.ts';
 import { openPostgresIndex } from '../../src/decision-log/index/postgres.ts';
 import { openSqliteIndex } from '../../src/decision-log/index/sqlite.ts';
@@ -135,6 +136,35 @@ describe('an index', () => {
         for (const { name, store } of all) expect(await store.query(query), name).toEqual(wanted);
       }),
       { numRuns: 250 },
+    );
+  });
+
+  test('counts the decisions that a query finds, whatever counts them', async () => {
+    const member = fc.constantFrom(...COUNT_MEMBERS);
+    await fc.assert(
+      fc.asyncProperty(
+        fewFilters,
+        fc.uniqueArray(member, { maxLength: 2 }),
+        fc.option(member),
+        async ({ limit: _, ...query }, by, distinct) => {
+          const wanted = await countDecisions(scan, query, { by, distinct });
+          for (const { name, store } of all)
+            expect(await countDecisions(store, query, { by, distinct }), name).toEqual(wanted);
+          const { decisions } = await scan.query({ ...query, limit: 1000 });
+          expect(wanted.decisions).toBe(decisions.length);
+          // A decision has one time and one subject, so that no row shares a decision with another.
+          if (
+            by.every((name) => ['subject', 'purpose', 'outcome', 'day', 'hour'].includes(name)) &&
+            decisions.length > 0
+          )
+            expect(wanted.rows.reduce((n, row) => n + row.decisions, 0)).toBe(decisions.length);
+          for (const row of wanted.rows) {
+            expect(row.disclosed).toBeLessThanOrEqual(row.decisions);
+            expect(row.distinct_disclosed ?? 0).toBeLessThanOrEqual(row.distinct ?? 0);
+          }
+        },
+      ),
+      { numRuns: 100 },
     );
   });
 

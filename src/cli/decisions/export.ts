@@ -14,35 +14,17 @@ import { version } from '../../version.ts';
 import type { Io } from '../io.ts';
 import { progressBar } from './check.ts';
 import { type BundleOptions, exportBundle } from './evidence.ts';
+import { DECISION_COLUMNS } from './columns.ts';
 import type { Place } from './source.ts';
 import { csvLine } from '../csv.ts';
 import { warnOfUnheardNames } from './unheard.ts';
 
-const COLUMNS: ReadonlyArray<readonly [string, (r: DecisionRecord) => string | number | null | undefined]> = [
-  ['timestamp', (r) => r.timestamp],
-  ['decision_id', (r) => r.decision_id],
+const RECORD_COLUMNS: ReadonlyArray<
+  readonly [string, (r: DecisionRecord) => string | number | null | undefined]
+> = [
+  ...DECISION_COLUMNS.slice(0, 2),
   ['part', (r) => r.part.number],
-  ['kind', (r) => r.kind],
-  ['outcome', (r) => r.outcome],
-  ['subject', (r) => r.subject?.id],
-  ['roles', (r) => r.subject?.properties.roles?.join(' ')],
-  ['action', (r) => r.action],
-  ['resource_type', (r) => r.resource?.type],
-  ['resource_id', (r) => r.resource?.id],
-  ['purpose', (r) => r.purpose],
-  ['tier', (r) => r.tier],
-  ['recipient', (r) => r.recipient],
-  ['justification', (r) => r.justification],
-  ['grant_id', (r) => r.grant_id],
-  ['claimed', (r) => r.claimed?.join(' ')],
-  ['reasons', (r) => r.reasons.map((x) => x.code).join(' ')],
-  ['records', (r) => r.disclosure?.records],
-  ['records_withheld', (r) => r.disclosure?.records_withheld],
-  ['released', (r) => r.disclosure?.released.join(' ')],
-  ['withheld', (r) => r.disclosure?.withheld.map((w) => `${w.path}=${w.do}`).join(' ')],
-  ['consents', (r) => r.disclosure?.consents?.join(' ')],
-  ['data_subjects', (r) => r.disclosure?.data_subjects.join(' ')],
-  ['policy_revision', (r) => r.policy?.revision],
+  ...DECISION_COLUMNS.slice(2),
   ['origin', (r) => r.origin],
   ['seq', (r) => r.seq],
   ['prev_hash', (r) => r.prev_hash],
@@ -58,8 +40,8 @@ interface Format {
 const RECORD_FORMATS: Readonly<Record<string, () => Format>> = {
   ndjson: () => ({ head: '', text: (_, line) => `${line}\n` }),
   csv: () => ({
-    head: csvLine(COLUMNS.map(([name]) => name)),
-    text: (record) => csvLine(COLUMNS.map(([, of]) => of(record))),
+    head: csvLine(RECORD_COLUMNS.map(([name]) => name)),
+    text: (record) => csvLine(RECORD_COLUMNS.map(([, of]) => of(record))),
   }),
   ocsf: () => {
     const sluice = version();

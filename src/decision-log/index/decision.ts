@@ -58,6 +58,10 @@ export function merge(records: readonly DecisionRecord[]): Decision {
   };
 }
 
+/** True if something of somebody left. A refusal, and an answer that was replaced by another, disclosed nothing. */
+export const hasDisclosed = ({ disclosure }: Pick<Decision, 'disclosure'>): boolean =>
+  disclosure !== null && (disclosure.records > 0 || disclosure.released.length > 0);
+
 const byPart = (a: DecisionRecord, b: DecisionRecord): number =>
   a.part.number - b.part.number || (a.part.piece ?? 1) - (b.part.piece ?? 1) || a.seq - b.seq;
 

@@ -55,6 +55,8 @@ export interface QueryInterface {
   /** @throws SluiceError `input_invalid` for an invalid query */
   query(query: DecisionQuery): Promise<DecisionPage>;
   get(decisionId: string): Promise<Decision | null>;
+  /** Every result once, in any order, without pages; absent: pages are as good. Ignores `limit` and `cursor`. */
+  all?(query: DecisionQuery): AsyncIterable<Decision>;
 }
 
 /**

@@ -50,10 +50,29 @@ export function scanQuery(dir: string): QueryInterface {
         ? { decisions: found, cursor: null }
         : { decisions: found.slice(0, q.limit), cursor: found[q.limit - 1]!.decision_id };
     },
+    all: (query) => allDecisions(dir, query),
     async get(decisionId: string): Promise<Decision | null> {
       return (await complete(dir, new Set([decisionId]), Number.NEGATIVE_INFINITY))[0] ?? null;
     },
   };
+}
+
+/**
+ * Yields every decision of the journal that is a result, once, in the order of the chains: what a report folds over. Ignores `limit` and `cursor`.
+ * Memory is bounded as that of a query, without its page.
+ */
+export async function* allDecisions(
+  dir: string,
+  query: DecisionQuery,
+  progress?: Progress,
+): AsyncGenerator<Decision, void, void> {
+  const q = readyQuery(query);
+  const late = new Set<string>();
+  // Most decisions have one record, which this pass does not parse.
+  for await (const _ of decisions(dir, q, () => true, late, { skipsWhole: true }));
+  for await (const decision of decisions(dir, q, (id) => !late.has(id), new Set(), { progress }))
+    if (matches(decision, q)) yield decision;
+  for (const decision of await complete(dir, late, q.from)) if (matches(decision, q)) yield decision;
 }
 
 /** Merges all records of the given decisions. */
@@ -137,23 +156,28 @@ const PART = Buffer.from('"part":');
  * Yields every decision that may be a result, once. The records of a decision are in one chain and in order, mixed with
  * those of other decisions. They are collected until the last one, or until the decision is too old to continue.
  * @param late receives the ids of decisions with a record after their last part
+ * @param options `skipsWhole`: decisions with one record are left out
  */
 async function* decisions(
   dir: string,
   q: ReadyQuery,
   wanted: (id: string) => boolean,
   late: Set<string>,
+  {
+    skipsWhole = false,
+    progress,
+  }: { readonly skipsWhole?: boolean; readonly progress?: Progress | undefined } = {},
 ): AsyncGenerator<Decision, void, void> {
   const mayBe = filter(q);
   const reader = new SegmentReader();
   for (const files of await listOrigins(dir)) {
     if (q.origin !== undefined && files.origin !== q.origin) continue;
     const open = new Map<string, DecisionRecord[]>();
-    for await (const line of linesOf(reader, files.segments, q.from)) {
+    for await (const line of linesOf(reader, files.segments, q.from, progress)) {
       const id = idOf(line);
       if (id !== null && !wanted(id)) continue;
       const only = isVersion2(line) ? !line.includes(PART) : line.includes(ONLY);
-      if (only && !mayBe(line)) continue;
+      if (only && (skipsWhole || !mayBe(line))) continue;
       const record = recordIn(line, reader);
       if (record === null || !wanted(record.decision_id)) continue;
       if (only) {
