@@ -292,6 +292,8 @@ describe('architecture', () => {
     '@nats-io/transport-node': ['decision-log/sinks/nats.ts'],
     '@noble/ciphers': ['disclosure/treatments/'],
     '@open-policy-agent/opa-wasm': ['rego/instance.ts'],
+    '@opentelemetry/otlp-transformer': ['decision-log/sinks/otlp.ts'],
+    '@opentelemetry/resources': ['decision-log/sinks/otlp.ts'],
     '@redis/client': {
       in: ['quotas/connection.ts', 'store/hints.ts'],
       why: 'counters and hints of changes may be in two servers, and either is used without the other',
@@ -332,7 +334,7 @@ describe('architecture', () => {
     },
     typebox: ['documents/kinds.ts'],
     undici: {
-      in: ['upstream/', 'decision-log/sinks/http.ts'],
+      in: ['upstream/', 'decision-log/sinks/posting.ts'],
       why: 'a sink needs client certificates and limits, which fetch does not have, and no upstream',
     },
     yaml: {

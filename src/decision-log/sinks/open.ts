@@ -3,6 +3,7 @@ import { createSink, type Destination, type Sink } from './destination.ts';
 import { httpDestination } from './http.ts';
 import { natsDestination } from './nats.ts';
 import { fileDestination, stdoutDestination } from './local.ts';
+import { otlpDestination } from './otlp.ts';
 import type { SinkConfig } from './section.ts';
 import { syslogDestination } from './syslog.ts';
 
@@ -13,6 +14,7 @@ function destinationOf(dir: string, sink: SinkConfig): Destination {
   if ('file' in sink) return fileDestination(dir, sink.file);
   if ('http' in sink) return httpDestination(sink.http);
   if ('nats' in sink) return natsDestination(sink.nats);
+  if ('otlp' in sink) return otlpDestination(sink.otlp);
   if ('syslog' in sink) return syslogDestination(sink.syslog);
   return stdoutDestination(dir);
 }

@@ -13,6 +13,7 @@ import {
   url,
 } from '../../documents/kinds.ts';
 import type { Report } from '../../documents/faults.ts';
+import { headerFault } from '../../documents/secrets.ts';
 
 const name = Type.String({
   pattern: '^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$',
@@ -44,6 +45,28 @@ const http = section(
     labels: defaulted(table(Type.String(), { description: 'added to the labels of each event' }), {}),
   },
   { description: 'posts batches of decision events as OPA writes them: a JSON array, compressed with gzip' },
+);
+
+const otlp = section(
+  {
+    name,
+    url: url({ description: 'where logs are posted, such as https://collector.example.com:4318/v1/logs' }),
+    bearer: optional(secret({ description: 'token for the header Authorization' })),
+    headers: defaulted(
+      table(secret(), { description: 'other headers of every request; each value is a secret' }),
+      {},
+    ),
+    tls,
+    timeout,
+    encoding: defaulted(Type.Enum(['protobuf', 'json'], { description: 'of the requests' }), 'protobuf'),
+    resource: defaulted(
+      table(Type.String(), {
+        description: 'attributes of the resource; service.name is sluice unless it is given here',
+      }),
+      {},
+    ),
+  },
+  { description: 'posts OpenTelemetry log records (OTLP/HTTP, gzip)' },
 );
 
 const syslog = section(
@@ -110,12 +133,13 @@ export const sinksSchema = Type.Array(
     section({ stdout: Type.Literal(true) }),
     section({ http }),
     section({ nats }),
+    section({ otlp }),
     section({ syslog }),
   ]),
   {
     maxItems: 8,
     description:
-      'destinations that receive a copy of each record at least once, in the order of its chain: {file: PATH}, {stdout: true}, {http: …}, {nats: …} or {syslog: …}',
+      'destinations that receive a copy of each record at least once, in the order of its chain: {file: PATH}, {stdout: true}, {http: …}, {nats: …}, {otlp: …} or {syslog: …}',
   },
 );
 
@@ -123,6 +147,7 @@ export type SinkConfig = Static<typeof sinksSchema>[number];
 export type TlsFiles = Static<typeof http>['tls'];
 export type HttpSink = Static<typeof http>;
 export type NatsSink = Static<typeof nats>;
+export type OtlpSink = Static<typeof otlp>;
 export type SyslogSink = Static<typeof syslog>;
 
 /** The settings that sinks at other machines share, and the name with which messages and files tell them apart. */
@@ -131,9 +156,11 @@ export const remoteOf = (sink: SinkConfig) =>
     ? { kind: 'http' as const, ...sink.http }
     : 'nats' in sink
       ? { kind: 'nats' as const, tls: {}, ...sink.nats }
-      : 'syslog' in sink
-        ? { kind: 'syslog' as const, ...sink.syslog }
-        : null;
+      : 'otlp' in sink
+        ? { kind: 'otlp' as const, ...sink.otlp }
+        : 'syslog' in sink
+          ? { kind: 'syslog' as const, ...sink.syslog }
+          : null;
 
 /** @param report paths start at `decision_log` */
 export function checkSinks(sinks: readonly SinkConfig[], report: Report): void {
@@ -158,7 +185,16 @@ export function checkSinks(sinks: readonly SinkConfig[], report: Report): void {
       if (sink.nats.tls === undefined && !isHere && (token ?? password) !== undefined)
         report([...at, 'tls'], 'is absent, so that the secret would be sent unencrypted');
     }
-    if (remote.kind === 'http' && !/^https:/i.test(remote.url) && (tls.ca ?? tls.cert) !== undefined)
+    if ('otlp' in sink)
+      for (const [header, value] of Object.entries(sink.otlp.headers)) {
+        const fault = headerFault(value);
+        if (fault !== null) report([...at, 'headers', header], fault);
+      }
+    if (
+      (remote.kind === 'http' || remote.kind === 'otlp') &&
+      !/^https:/i.test(remote.url) &&
+      (tls.ca ?? tls.cert) !== undefined
+    )
       report([...at, 'tls'], 'is given for a URL that is not https:');
   }
 }

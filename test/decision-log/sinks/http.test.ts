@@ -174,6 +174,34 @@ describe('the sink http', () => {
     expect(dead.received).toHaveLength(1);
   });
 
+  test('keeps all others current while one refuses for a while, each at its own position', async () => {
+    const dir = temporaryDirectory();
+    let refuses = true;
+    const refusing = await receiver(() => ({ status: refuses ? 503 : 200 }));
+    const others = [await receiver(), await receiver()];
+    const log = await open(dir, [
+      settings(refusing.url, { name: 'refusing' }),
+      ...others.map(({ url }, i) => settings(url, { name: `other-${i}` })),
+    ]);
+    for (let i = 0; i < 60; i++) {
+      await log.append(draft(i));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    for (const other of others)
+      await expect.poll(() => other.seqs()[log.origin], { timeout: 20_000 }).toEqual(upTo(60));
+    await expect
+      .poll(() => log.status().copies, { timeout: 20_000 })
+      .toMatchObject({
+        'http:refusing': { ok: false, seq: 0, lag: 60 },
+        'http:other-0': { ok: true, seq: 60, lag: 0 },
+        'http:other-1': { ok: true, seq: 60, lag: 0 },
+      });
+    refuses = false;
+    await expect.poll(() => refusing.seqs()[log.origin], { timeout: 60_000 }).toEqual(upTo(60));
+    expect(log.status()).toMatchObject({ ok: true, unreadable: 0 });
+    for (const other of others) expect(other.seqs()[log.origin]).toEqual(upTo(60));
+  }, 120_000);
+
   test('sends also the chain of a process that has ended before its server answered', async () => {
     const dir = temporaryDirectory();
     const journal = join(dir, 'journal');
