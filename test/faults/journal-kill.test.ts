@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { openJournal, recordsOf, temporaryDirectory } from '../support/journals.ts';
+import { ROUNDS } from '../support/rounds.ts';
 
 const CHILD = new URL('../support/journal-child.ts', import.meta.url).pathname;
 
@@ -32,7 +33,7 @@ test.each([
   async (durability, concurrency, segment) => {
     const dir = temporaryDirectory();
     const acknowledged: string[] = [];
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < Math.max(8, ROUNDS); round++) {
       acknowledged.push(...(await killed(dir, durability, concurrency, segment)));
       // A start is what repairs; `instance` must be the child's for it to continue the same chain.
       await (await openJournal(dir, { instance: 'child' })).close();

@@ -11,13 +11,15 @@ import { SluiceError } from '../../src/errors.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { answers, chunks, type HostileUpstream, reply, startHostile } from '../support/hostile.ts';
+import { ROUNDS } from '../support/rounds.ts';
 import { prepare, recordsIn } from '../support/sluice.ts';
 import { type Answer, headerOf, jsonOf, requestText, soFar, Wire } from '../support/wire.ts';
 
 const CHILD = new URL('../support/sluice-child.ts', import.meta.url).pathname;
 /** a start costs about half a second of one core */
-const KILLS = 9;
 const AT_ONCE = 3;
+/** a multiple of those at once */
+const KILLS = AT_ONCE * Math.max(3, Math.ceil(ROUNDS / AT_ONCE));
 
 const SHORT = '{"id":"C1","name":"张三丰","phone":"13812345678"}';
 const LONG = Buffer.from(

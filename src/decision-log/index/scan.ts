@@ -269,14 +269,18 @@ async function* linesOf(
   }
 }
 
-/** Skips segments that end before `from`, that is, whose successor begins before it. */
+/**
+ * Skips the segments before `from`: those at the start whose successors begin before it. A clock that was ahead for longer than a segment, and was
+ * put back, hides nothing: what it stamped begins a segment after `from`, at which the skipping ends.
+ */
 async function since(segments: readonly Segment[], from: number): Promise<readonly Segment[]> {
   if (!Number.isFinite(from)) return segments;
-  for (let i = segments.length - 1; i > 0; i--) {
-    const began = await beginning(segments[i]!);
-    if (began !== null && began < from - SLACK) return segments.slice(i);
+  let first = 0;
+  for (; first + 1 < segments.length; first++) {
+    const began = await beginning(segments[first + 1]!);
+    if (began === null || began >= from - SLACK) break;
   }
-  return segments;
+  return segments.slice(first);
 }
 
 async function beginning(segment: Segment): Promise<number | null> {
