@@ -178,6 +178,7 @@ export const ERROR_CODES = [
   'journal_full',
   'chain_broken',
   'record_not_found',
+  'query_too_large',
   'checkpoint_refused',
   'witness_unavailable',
   'sink_unavailable',

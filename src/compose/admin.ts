@@ -83,6 +83,7 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
       links: config.data_subject_page === undefined ? null : linksOf(parts, config.data_subject_page),
       verifications: code === undefined ? null : verificationsOf(parts, code),
       history: subjectHistory(revocations, reviews, log),
+      decisions: log.audit,
       quotas,
       dataSubject: log.dataSubject,
       now,

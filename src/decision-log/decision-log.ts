@@ -13,11 +13,13 @@ import { headPath, listOrigins } from './journal/directory.ts';
 import { readHead } from './journal/head.ts';
 import { newDecisionId } from './ids.ts';
 import type { MaskCounts } from './sinks/masking.ts';
+import { type Answer, AuditThread } from './index/audit.ts';
 import { Copies, type LogStatus, type StoreStatus } from './index/copies.ts';
+import { countSpec } from './index/count.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
 import { Journal, type JournalHooks } from './journal/journal.ts';
 import { compileMask, DEFAULT_MASK } from './mask.ts';
-import { pseudonymous, type QueryInterface } from './index/query.ts';
+import { type DecisionQuery, pseudonymous, type QueryInterface } from './index/query.ts';
 import { generateKey, keyBytes } from './secret.ts';
 
 export interface DecisionLogDeps {
@@ -32,6 +34,18 @@ export interface DecisionLogDeps {
   readonly awaitsRules?: boolean;
 }
 
+/** What auditors ask. Answers are JSON. They come from the index, or from the journal's directory if there is none. */
+export interface AuditQueries {
+  /** The query with ids as the log has them: what a record says of the query. @throws SluiceError `input_invalid` */
+  asLogged(query: DecisionQuery): DecisionQuery;
+  /** @throws SluiceError `input_invalid`, `overloaded`, `query_too_large` */
+  list(query: DecisionQuery): Promise<Answer>;
+  /** @throws SluiceError also `record_not_found` */
+  view(decisionId: string): Promise<Answer>;
+  /** @param by comma-separated @param limit of the rows */
+  counts(query: DecisionQuery, by: string, distinct: string | null, limit: number): Promise<Answer>;
+}
+
 export interface OpenDecisionLog extends DecisionLog, QueryInterface {
   /** this process's chain */
   readonly origin: string;
@@ -40,6 +54,7 @@ export interface OpenDecisionLog extends DecisionLog, QueryInterface {
   readonly dataSubject: DataSubjectHasher;
   /** What sinks get from now on. @param rules null: each record as it is */
   maskCopies(rules: CopyRules | null): void;
+  readonly audit: AuditQueries;
   /** `lag`: durable records that the slowest of the index and the sinks does not have yet */
   status(): {
     ok: boolean;
@@ -117,6 +132,8 @@ export async function createDecisionLog(
       deps.notes ?? null,
     );
     copies = working;
+    const auditors = new AuditThread({ dir: options.dir, index });
+    const asLogged = (query: DecisionQuery): DecisionQuery => pseudonymous(query, dataSubject, rules);
     return {
       origin: journal.origin,
       dir: journal.dir,
@@ -136,9 +153,19 @@ export async function createDecisionLog(
         unsigned: Math.max(0, journal.tip.seq - (working.log?.size ?? 0)),
       }),
       maskCopies: (rules) => working.mask(rules),
-      query: async (query) => working.query(pseudonymous(query, dataSubject, rules)),
+      audit: {
+        asLogged,
+        list: async (query) => auditors.ask({ type: 'list', query: asLogged(query) }),
+        view: (decisionId) => auditors.ask({ type: 'view', decisionId }),
+        async counts(query, by, distinct, limit) {
+          const spec = countSpec(by === '' ? [] : by.split(','), distinct);
+          return auditors.ask({ type: 'counts', query: asLogged(query), spec, limit });
+        },
+      },
+      query: async (query) => working.query(asLogged(query)),
       get: (decisionId) => working.get(decisionId),
       async close() {
+        await auditors.close();
         await journal.close();
         await working.close();
       },

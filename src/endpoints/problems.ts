@@ -149,6 +149,8 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   group_size_unmet: FORBIDDEN,
   treatment_key_unknown: BAD_GATEWAY,
   token_not_reversible: BAD_REQUEST,
+  record_not_found: NOT_FOUND,
+  query_too_large: p(422, 'The query is too large'),
   journal_unwritable: UNAVAILABLE,
   journal_full: UNAVAILABLE,
 };

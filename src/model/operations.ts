@@ -2,6 +2,9 @@
 const READS = [
   'consents.get',
   'consents.history',
+  'decisions.export',
+  'decisions.query',
+  'decisions.view',
   'erasure.list',
   'erasure.show',
   'grants.list',

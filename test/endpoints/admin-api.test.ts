@@ -690,6 +690,8 @@ test('where the policy has no sluice/admin, and where nothing is in the store, n
 
 test('the OpenAPI document has every operation, and is served to anybody', async () => {
   const elsewhere: readonly string[] = [
+    // A command writes files; the admin API has pages.
+    'decisions.export',
     // What an upstream has answered, and not what somebody says: `sluice erasure run` asks it.
     'erasure.confirm',
     // A sidecar opens demands itself, when data has expired.

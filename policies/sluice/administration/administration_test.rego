@@ -52,6 +52,27 @@ test_allow_what_one_of_several_roles_names if {
 	_allowed(_call(["unknown", "support", "auditor"], "reviews.list", false))
 }
 
+test_allow_an_auditor_to_ask_for_decisions if {
+	every operation in ["decisions.query", "decisions.view"] {
+		_allowed(_call(["auditor"], operation, false))
+		_codes(_answer(_call(["auditor"], operation, false))) == {"role_permits"}
+	}
+}
+
+test_deny_others_to_ask_for_decisions if {
+	every role in ["support", "access_admin", "privacy_officer", "grant_approver", "consent_officer", "team_lead"] {
+		every operation in ["decisions.query", "decisions.view"] {
+			_denied(_call([role], operation, false), {"operation_not_permitted"})
+		}
+	}
+}
+
+# Also not about themselves: the log says what others did with the same customers.
+test_deny_callers_to_ask_for_their_own_decisions if {
+	own := {"resource": {"properties": {"holder": "u-1"}}}
+	_denied(object.union(_call([], "decisions.query", false), own), {"operation_not_permitted"})
+}
+
 test_deny_what_no_role_names if {
 	every roles in [[], ["unknown"], ["auditor"], ["support"]] {
 		_denied(_call(roles, "keys.create", true), {"operation_not_permitted"})

@@ -6,8 +6,7 @@ import { loadConfig } from '../../config/index.ts';
 import { type DecisionLogInput, indexOf, settings } from '../../decision-log/settings.ts';
 import { type DataSubjectHasher, dataSubjectHasher, isHashed } from '../../decision-log/data-subject.ts';
 import { feed } from '../../decision-log/index/feeder.ts';
-import { openPostgresIndex } from '../../decision-log/index/postgres.ts';
-import { openSqliteIndex } from '../../decision-log/index/sqlite.ts';
+import { openIndex } from '../../decision-log/index/open.ts';
 import { DEFAULT_MASK } from '../../decision-log/mask.ts';
 import { type DecisionQuery, pseudonymous, type QueryInterface } from '../../decision-log/index/query.ts';
 import { scanQuery } from '../../decision-log/index/scan.ts';
@@ -97,7 +96,7 @@ export function inLogWords(query: DecisionQuery, options: SourceOptions, at: Pla
 export async function source(at: Place, io: Io): Promise<QueryInterface & { close(): Promise<void> }> {
   const index = indexOf(at.config.index, at.baseDir);
   if (index === null) return { ...scanQuery(at.dir), close: async () => undefined };
-  const store = 'sqlite' in index ? openSqliteIndex(index.sqlite) : await openPostgresIndex(index.postgres);
+  const store = await openIndex(index);
   try {
     await feed(at.dir, store);
   } catch (e) {

@@ -23,8 +23,8 @@ const MEMBERS = {
   data_subject: (d) => {
     const ids = d.disclosure?.data_subjects ?? [];
     if (ids.length > 0) return each(ids);
-    // A refused request names nobody. It concerns what was asked for, as in a query for a data subject.
-    const id = d.resource?.id;
+    // A refused request names nobody. It concerns what was asked for, as in a query for a data subject. Of a change, that is a grant or a key.
+    const id = d.kind === 'disclosure' || d.kind === 'authzen' ? d.resource?.id : undefined;
     return [[id !== undefined && isHashed(id) ? id : null, false]];
   },
   purpose: (d) => one(d.purpose),

@@ -83,6 +83,8 @@ async function targetOf(
   const query = queryOf(described, req.originalUrl);
   const body = await bodyOf(described, req, res);
   const asked: Asked = { path, query, body, caller, services };
+  const labels = described.labels?.(asked);
+  if (labels !== undefined) entry.labels = { ...entry.labels, ...labels };
   const holder = await described.holder?.(asked);
   const recipient = await described.recipient?.(asked);
   const gives = await described.gives?.(asked);
@@ -191,7 +193,8 @@ async function freed(begun: Begun, entry: DecisionEntry, logger: Logger): Promis
   }
 }
 
-const textOf = (body: object): string => `${JSON.stringify(body)}\n`;
+const textOf = (body: object | string): string =>
+  `${typeof body === 'string' ? body : JSON.stringify(body)}\n`;
 
 const headersOf = ({ id }: DecisionEntry): Record<string, string> => ({
   'content-type': 'application/json; charset=utf-8',

@@ -53,7 +53,7 @@ export function openApi(): object {
       title: 'Sluice: admin API',
       version: '1',
       description:
-        'Consents, grants, reviews, access and API keys. Every call needs a credential, as requests through the proxy do, and is permitted by the policy (sluice/admin). Every call is a decision record.',
+        'Consents, grants, reviews, access, API keys and decisions. Every call needs a credential, as requests through the proxy do, and is permitted by the policy (sluice/admin). Every call is a decision record.',
     },
     security: [{ token: [] }, { apiKey: [] }, { certificate: [] }],
     paths: pathsOf(ADMIN_OPERATIONS),

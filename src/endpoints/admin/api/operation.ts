@@ -3,6 +3,7 @@ import type { AccessRequestService } from '../../../changes/access-requests.ts';
 import type { ApiKeyChanges } from '../../../changes/api-keys.ts';
 import type { Recorder } from '../../../changes/change.ts';
 import type { ConsentChanges } from '../../../changes/consents.ts';
+import type { DecisionQuestions } from '../../../changes/decisions.ts';
 import type { ErasureChanges } from '../../../changes/erasure.ts';
 import type { GrantChanges } from '../../../changes/grants.ts';
 import type { SubjectHistory } from '../../../changes/history.ts';
@@ -34,6 +35,7 @@ export interface AdminServices {
   readonly links: (Pick<LinkChanges, 'create' | 'revoke'> & { readonly url: string }) | null;
   readonly verifications: VerificationChanges | null;
   readonly history: SubjectHistory;
+  readonly decisions: DecisionQuestions;
   readonly accessRequests: AccessRequestService | null;
   readonly quotas: Pick<Quotas, 'remaining'>;
   /** the keyed digest of a data subject's id */
@@ -58,7 +60,8 @@ export interface Call<Q = unknown, B = unknown> extends Asked<Q, B> {
 }
 
 export interface Done {
-  readonly body: object;
+  /** a string: JSON already */
+  readonly body: object | string;
   /** default: that of the operation */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -99,6 +102,8 @@ export interface Operation extends Description {
   recipient?(asked: Asked): string | undefined | Promise<string | undefined>;
   /** what it gives to somebody */
   gives?(asked: Asked): Given | undefined | Promise<Given | undefined>;
+  /** labels of the record, also where the call is denied */
+  labels?(asked: Asked): Readonly<Record<string, string>>;
   run(call: Call): Promise<Done>;
 }
 
@@ -112,6 +117,7 @@ export function operation<Q extends TSchema = typeof NO_QUERY, B extends TSchema
     holder?(asked: Asked<Static<Q>, Static<B>>): string | undefined | Promise<string | undefined>;
     recipient?(asked: Asked<Static<Q>, Static<B>>): string | undefined | Promise<string | undefined>;
     gives?(asked: Asked<Static<Q>, Static<B>>): Given | undefined | Promise<Given | undefined>;
+    labels?(asked: Asked<Static<Q>, Static<B>>): Readonly<Record<string, string>>;
     run(call: Call<Static<Q>, Static<B>>): Promise<Done>;
   },
 ): Operation {

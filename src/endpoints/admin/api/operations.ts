@@ -1,6 +1,7 @@
 /** Every operation of the admin API. */
 import { ACCESS_REQUESTS } from './access-requests.ts';
 import { CONSENTS } from './consents.ts';
+import { DECISIONS } from './decisions.ts';
 import { ERASURE } from './erasure.ts';
 import { GRANTS } from './grants.ts';
 import { KEYS } from './keys.ts';
@@ -19,6 +20,7 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
   ...REVIEWS,
   ...SUBJECTS,
   ...KEYS,
+  ...DECISIONS,
   ...QUOTAS,
   ...ERASURE,
   ...RECIPIENTS,

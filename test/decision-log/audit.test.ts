@@ -1,0 +1,123 @@
+/** Queries of auditors in a thread of their own: bounded in time, memory and number, whatever the journal holds. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { AuditThread, type AuditLimits, type Question } from '../../src/decision-log/index/audit.ts';
+import { countDecisions } from '../../src/decision-log/index/count.ts';
+import { feed } from '../../src/decision-log/index/feeder.ts';
+import { scanQuery } from '../../src/decision-log/index/scan.ts';
+import { openSqliteIndex } from '../../src/decision-log/index/sqlite.ts';
+import { writeJournal } from '../support/journals.ts';
+
+const LIST: Question = { type: 'list', query: { subject: 'u-1', limit: 3 } };
+const COUNTS = {
+  type: 'counts',
+  query: {},
+  spec: { by: ['subject'], distinct: 'data_subject' },
+  limit: 2,
+} as const satisfies Question;
+
+describe('the thread of auditors', () => {
+  const parent = mkdtempSync(join(tmpdir(), 'sluice-audit-'));
+  let dir: string;
+  beforeAll(async () => {
+    dir = join(parent, 'journal');
+    await writeJournal(dir, 400);
+  });
+  afterAll(() => rmSync(parent, { recursive: true, force: true }));
+  const thread = (
+    limits: Partial<AuditLimits> = {},
+    index: { sqlite: string } | null = null,
+  ): AuditThread => {
+    const opened = new AuditThread({ dir, index }, limits);
+    onTestFinished(() => opened.close());
+    return opened;
+  };
+
+  test('answers as the journal and the index do', async () => {
+    const sqlite = join(parent, 'index.db');
+    const store = openSqliteIndex(sqlite);
+    await feed(dir, store);
+    await store.close();
+    const page = await scanQuery(dir).query({ subject: 'u-1', limit: 3 });
+    const counts = await countDecisions(scanQuery(dir), {}, COUNTS.spec);
+    for (const index of [null, { sqlite }]) {
+      const opened = thread({}, index);
+      const listed = await opened.ask(LIST);
+      expect([JSON.parse(listed.text), listed.results]).toEqual([page, 3]);
+      const { text, results } = await opened.ask(COUNTS);
+      expect(results).toBe(2);
+      expect(JSON.parse(text)).toMatchObject({
+        decisions: 400,
+        groups: 7,
+        rows: [{ by: { subject: 'u-0' }, decisions: counts.rows[0]!.decisions, distinct: 58 }, {}],
+      });
+      const decisionId = page.decisions[0]!.decision_id;
+      expect(JSON.parse((await opened.ask({ type: 'view', decisionId })).text)).toEqual(page.decisions[0]);
+      await expect(opened.ask({ type: 'view', decisionId: 'none' })).rejects.toMatchObject({
+        code: 'record_not_found',
+      });
+      await expect(opened.ask({ type: 'list', query: { limit: 0 } })).rejects.toMatchObject({
+        code: 'input_invalid',
+      });
+    }
+  });
+
+  test('refuses a query that takes too long, and answers the next one', async () => {
+    const opened = thread({ time: 1 });
+    await expect(opened.ask(COUNTS)).rejects.toMatchObject({
+      code: 'query_too_large',
+      message: expect.stringContaining('takes longer than') as string,
+    });
+    // The thread that was ended is replaced: the next query fails in the same way, and is not left without an answer.
+    await expect(opened.ask(LIST)).rejects.toMatchObject({ code: 'query_too_large' });
+  });
+
+  test('refuses a query that needs too much memory', async () => {
+    const opened = thread({ memory: 12 });
+    const spec = { by: ['data_subject', 'path', 'class'], distinct: 'path' } as const;
+    const outcome = await opened
+      .ask({ type: 'counts', query: {}, spec, limit: 1 })
+      .catch((e: { code?: string }) => e.code);
+    expect(outcome).toBe('query_too_large');
+  });
+
+  test('refuses what would wait behind too many others', async () => {
+    const opened = thread({ waiting: 2 });
+    const asked = Array.from({ length: 5 }, () =>
+      opened.ask(LIST).then(
+        () => 'answered',
+        (e: { code: string }) => e.code,
+      ),
+    );
+    expect(await Promise.all(asked)).toEqual([
+      'answered',
+      'answered',
+      'answered',
+      'overloaded',
+      'overloaded',
+    ]);
+  });
+
+  test('ends when idle, and begins again', async () => {
+    const opened = thread({ idle: 1 });
+    for (let i = 0; i < 3; i++) {
+      expect((await opened.ask(LIST)).results).toBe(3);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+
+  test('answers whoever waits when it is closed', async () => {
+    const opened = thread();
+    const asked = [opened.ask(LIST), opened.ask(LIST)].map((one) =>
+      one.then(
+        () => 'answered',
+        (e: { code: string }) => e.code,
+      ),
+    );
+    await opened.close();
+    expect(await Promise.all(asked)).toEqual(['internal', 'internal']);
+    await expect(opened.ask(LIST)).rejects.toMatchObject({ code: 'internal' });
+  });
+});
