@@ -1,10 +1,13 @@
 /** What data subjects say, as it is kept: consent records, events, and the checks of what is written. */
 import { createHash } from 'node:crypto';
+import { compiledFault } from '../documents/kinds.ts';
 import { SluiceError } from '../errors.ts';
 import { faultOfId } from '../model/spelling.ts';
-import { contradictionsOf, entryOf } from './entry.ts';
+import { contradictionsOf } from './entry.ts';
 import { momentOf } from './merge.ts';
-import type { ConsentEntry, StoredConsent } from './schema.ts';
+import { type ConsentEntry, entrySchema, type StoredConsent } from './schema.ts';
+
+const faultOfEntry = compiledFault(entrySchema);
 
 /** What a data subject has said about one purpose and recipient. Which of two statements is newer cannot be told without a moment. */
 export interface Statement {
@@ -112,6 +115,6 @@ export function checkEdit({ data_subject, statements = [], addFlags = [], aliase
       wrong('at: is missing. Say when the data subject said so: of two statements the newer one counts.');
     for (const { key, message } of contradictionsOf(consent)) wrong(`${key}: ${message}.`);
   }
-  if (entryOf(entry) === null)
-    wrong('The consent has not the form of one in consents.yaml (schemas/consents.schema.json).');
+  const fault = faultOfEntry(entry);
+  if (fault !== null) wrong(`The entry of schemas/consents.schema.json: ${fault}.`);
 }

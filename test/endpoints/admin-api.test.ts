@@ -41,6 +41,26 @@ const config = (store: object) => ({
   },
 });
 
+/** Pointers to the members of a schema that are moments. */
+function* momentsOf(schema: unknown, pointer = ''): Generator<string> {
+  const { properties = {}, pattern } = (schema ?? {}) as {
+    properties?: Record<string, unknown>;
+    pattern?: string;
+  };
+  if (pattern?.startsWith('^\\d{4}-') === true) yield pointer;
+  for (const [name, member] of Object.entries(properties)) yield* momentsOf(member, `${pointer}/${name}`);
+}
+
+/** @param pointer to a member of an object in the body, or in an object of it */
+function withMember(body: object, pointer: string, value: unknown): object {
+  const [name, ...rest] = pointer.slice(1).split('/') as [string, ...string[]];
+  const inner = (body as Record<string, object>)[name];
+  return {
+    ...body,
+    [name]: rest.length === 0 ? value : withMember(inner ?? {}, `/${rest.join('/')}`, value),
+  };
+}
+
 describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) => {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-admin-'));
   let api: Api;
@@ -140,6 +160,80 @@ describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) =
       cursor = page.body['cursor'];
     } while (cursor !== null);
     expect(whats).toEqual(['given', 'flags', 'aliases', 'withdrawn']);
+  });
+
+  describe('times that are in no calendar, and empty lists of what is permitted', () => {
+    /** Members of bodies that are moments: pointer → operation. */
+    const moments = ADMIN_OPERATIONS.flatMap(({ name, method, path, body }) =>
+      [...momentsOf(body)].map((pointer) => ({ name, method, path, pointer })),
+    );
+    const impossible = [
+      '2027-02-30',
+      '2027-13-01',
+      '2027-01-01T23:59:60Z',
+      '2027-01-01T00:00:00+24:00',
+      '9999-12-31T23:59:59-23:59',
+    ];
+    const scope = { purpose: 'after_sales', resource: 'customer', categories: ['identity'] };
+
+    test('every moment of a call is one of the calendar, or the call is refused and changes nothing', async () => {
+      expect(moments.map(({ pointer }) => pointer)).toEqual(
+        expect.arrayContaining(['/starts_at', '/issued_before', '/ends_at', '/consent/from']),
+      );
+      const bodies: Readonly<Record<string, object>> = {
+        'grants.request /v1/grants': { ...scope, justification: 'ticket 8812' },
+        'subjects.revoke /v1/revocations': { subject: own('nobody'), reason: 'HR 2211' },
+        'consents.set /v1/consents/{data_subject}/statements': {
+          consent: { purpose: 'marketing', categories: ['contact'] },
+        },
+      };
+      for (const { name, method, path, pointer } of moments) {
+        // It answers a denial, which takes another configuration: access-requests.test.ts.
+        if (path === '/v1/access-requests') continue;
+        const body = bodies[`${name} ${path}`];
+        expect(body, `a call of ${name} ${path}`).toBeDefined();
+        const token = { grants: support, subjects: admin, consents: officer }[name.split('.')[0]!]!;
+        for (const text of impossible) {
+          const sent = withMember(body!, pointer, text);
+          const filled = path.replace('{data_subject}', encodeURIComponent(own('T1')));
+          const { status, body: answer } = await api.raw(token, method, filled, { body: sent });
+          expect({ name, pointer, text, status, detail: answer['detail'] }).toEqual({
+            name,
+            pointer,
+            text,
+            status: 400,
+            detail: expect.stringMatching(/calendar/) as string,
+          });
+        }
+      }
+      expect((await api.call(support, 'grants.list', {}, { query: `?subject=${own('u-17')}` })).body).toEqual(
+        {
+          grants: [],
+          cursor: null,
+        },
+      );
+    });
+
+    test('an empty list of ids or categories is refused, and not read as any', async () => {
+      for (const list of ['ids', 'categories'])
+        for (const [name, body] of [
+          ['grants.request', { ...scope, justification: 'the selection is empty' }],
+          ['grants.break_glass', { ...scope, reason: 'the selection is empty' }],
+        ] as const) {
+          const { status, body: answer } = await api.call(
+            support,
+            name,
+            {},
+            { body: { ...body, [list]: [] } },
+          );
+          expect({ name, list, status, detail: answer['detail'] }).toEqual({
+            name,
+            list,
+            status: 400,
+            detail: `The body: /${list} must not have fewer than 1 items.`,
+          });
+        }
+    });
   });
 
   test('a request for access is the caller’s own, approved by the roles of two others’ credentials, shown and revoked', async () => {

@@ -7,7 +7,7 @@ import { type Static, Type } from '../../../documents/kinds.ts';
 import { SluiceError } from '../../../errors.ts';
 import { type AdminServices, configured, type Done, type Operation, operation } from './operation.ts';
 import { holderOf } from './grants.ts';
-import { closed, enumOf, instant, moment, object, optional, text } from './schemas.ts';
+import { closed, enumOf, instant, moment, object, optional, text, timeOf } from './schemas.ts';
 
 /** What a caller adds to the denied request: `request_schema_url` of a denial leads to it. */
 const added = {
@@ -182,7 +182,8 @@ export const ACCESS_REQUESTS: readonly Operation[] = [
 
 /** To the minute, so that the same request that is sent again is an identical one. */
 function durationTo(until: string, { now }: AdminServices): number {
-  const duration = Math.ceil((Date.parse(until) - now().getTime()) / 60_000) * 60_000;
+  const duration =
+    Math.ceil((timeOf(until, 'requested_access/requested_until') - now().getTime()) / 60_000) * 60_000;
   if (!(duration > 0)) throw new SluiceError('grant_invalid', 'requested_until is over already.');
   return duration;
 }

@@ -11,13 +11,14 @@ import {
   instant,
   limit,
   moment,
-  names,
+  named,
   nextCursor,
   nullable,
   object,
   optional,
   reason,
   text,
+  timeOf,
 } from './schemas.ts';
 
 const STATES = ['open', 'requested', 'active', 'archived', 'all'] as const;
@@ -60,7 +61,8 @@ const event = object({
 const scope = {
   subject: optional(text('who will use it; default: the caller', 256)),
   purpose: text('only for this purpose', 256),
-  ids: optional(names('only these records, by the ids that their paths have; absent: any')),
+  // An empty list would be read as any: a caller whose selection is empty would ask for everything.
+  ids: optional(named('only these records, by the ids that their paths have; absent: any')),
   max_uses: optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'how many requests' })),
   max_records: optional(
     Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'how many records at most in an answer' }),
@@ -116,7 +118,7 @@ export const GRANTS: readonly Operation[] = [
     body: object({
       ...scope,
       resource: text('only of this type', 256),
-      categories: names('categories of the catalog, or `*`'),
+      categories: named('categories of the catalog, or `*`'),
       justification: reason,
       duration_seconds: optional(
         Type.Integer({
@@ -142,7 +144,7 @@ export const GRANTS: readonly Operation[] = [
         justification: body.justification,
         max_uses: body.max_uses ?? null,
         max_records: body.max_records ?? null,
-        starts_at: starts_at === undefined ? null : Date.parse(starts_at),
+        starts_at: starts_at === undefined ? null : timeOf(starts_at, 'starts_at'),
         duration: duration_seconds === undefined ? null : duration_seconds * 1_000,
       };
       const { grant: made, isNew } = await service.request(asked, recorder);
@@ -158,7 +160,7 @@ export const GRANTS: readonly Operation[] = [
     body: object({
       ...scope,
       resource: optional(text('only of this type', 256)),
-      categories: optional(names('categories of the catalog; default: all')),
+      categories: optional(named('categories of the catalog; default: all')),
       reason,
     }),
     answer: grant,

@@ -1,5 +1,7 @@
 /** Parts that several operations have in common. */
 import { type TSchema, Type } from '../../../documents/kinds.ts';
+import { SluiceError } from '../../../errors.ts';
+import { startOf } from '../../../model/moment.ts';
 
 export const closed = { additionalProperties: false } as const;
 export const object = <P extends Record<string, TSchema>>(
@@ -22,10 +24,26 @@ export const moment = (description: string) =>
     pattern: '^\\d{4}-\\d\\d-\\d\\d([Tt]\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?([Zz]|[+-]\\d\\d:\\d\\d))?$',
     description: `${description}: a date, or RFC 3339`,
   });
+
+/**
+ * Milliseconds of a member that has the schema `moment`. A database would take one that does not exist for none.
+ * @throws SluiceError `input_invalid`
+ */
+export function timeOf(text: string, member: string): number {
+  const time = startOf(text);
+  if (Number.isNaN(time))
+    throw new SluiceError(
+      'input_invalid',
+      `The body: /${member} is no date or time of the calendar: write 2026-12-31 or 2026-12-31T08:00:00Z.`,
+    );
+  return time;
+}
 export const instant = Type.String({ format: 'date-time' });
 export const optional = Type.Optional;
 export const names = (description: string, most = 64) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: most, description });
+/** at least one name */
+export const named = (description: string) => ({ ...names(description), minItems: 1 });
 export const enumOf = <const T extends readonly string[]>(values: T, description = '') =>
   Type.Unsafe<T[number]>({
     type: 'string',

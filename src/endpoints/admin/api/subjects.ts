@@ -17,6 +17,7 @@ import {
   optional,
   reason,
   text,
+  timeOf,
 } from './schemas.ts';
 
 const revocation = object({
@@ -99,9 +100,9 @@ export const SUBJECTS: readonly Operation[] = [
       const { reason: why, issuer, issued_before, starts_at, ends_at } = body;
       const terms = {
         ...(issuer === undefined ? {} : { issuer }),
-        ...(issued_before === undefined ? {} : { issued_before: Date.parse(issued_before) }),
-        ...(starts_at === undefined ? {} : { starts_at: Date.parse(starts_at) }),
-        ...(ends_at === undefined ? {} : { ends_at: Date.parse(ends_at) }),
+        ...(issued_before === undefined ? {} : { issued_before: timeOf(issued_before, 'issued_before') }),
+        ...(starts_at === undefined ? {} : { starts_at: timeOf(starts_at, 'starts_at') }),
+        ...(ends_at === undefined ? {} : { ends_at: timeOf(ends_at, 'ends_at') }),
       };
       return {
         body: revocationJson(await revocations(services).revoke(targetOf(body), terms, why, recorder)),
