@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Said } from '../changes/consents.ts';
 import type { ConsentEvent } from '../consent/index.ts';
 import { SluiceError } from '../errors.ts';
-import { importConsents, type ImportOptions, mapping } from './consent/import.ts';
+import { charset, importConsents, type ImportOptions, mapping } from './consent/import.ts';
 import { FORMATS } from './consent/read.ts';
 import { addLinks } from './consent/links.ts';
 import { addReceipts } from './consent/receipts.ts';
@@ -93,11 +93,12 @@ export function command(io: Io): Command {
   changing('import <file>', 'record the consents of a file (exit 1: some lines were rejected)')
     .option('--format <format>', FORMATS.join(', '), oneOf(FORMATS))
     .option('--rejects <file>', 'write each rejected line here, with its number and the reason (NDJSON)')
+    .option('--charset <name>', 'of the file: gb18030, big5, utf-16le; default: utf-8', charset)
     .option('--at <moment>', 'when it was said, for lines that do not tell')
     .option('--map <from=to>', 'a word of the file and its name in the policy; may be repeated', mapping)
     .addHelpText(
       'after',
-      '\nExamples:\n  sluice consent import consents.csv --rejects rejected.ndjson\n  sluice consent import bundle.json --format fhir --map TREAT=after_sales\n\nCSV needs a header: data_subject, purpose, categories (separated by ";"), recipient, status, at; optional: id, explicit, from, until, notice, evidence, method.\nOf several statements about the same, the newest counts, so a file may be imported twice.',
+      '\nExamples:\n  sluice consent import consents.csv --rejects rejected.ndjson\n  sluice consent import bundle.json --format fhir --map TREAT=after_sales\n  sluice consent import crm.csv --charset gb18030\n\nCSV needs a header: data_subject, purpose, categories (separated by ";"), recipient, status, at; optional: id, explicit, from, until, notice, evidence, method. A file with another column is refused.\nOf several statements about the same, the newest counts, so a file may be imported twice.',
     )
     .action((file: string, options: ImportOptions) => importConsents(file, options, io));
   return consent;

@@ -41,21 +41,36 @@ const STATUSES: Readonly<Record<string, 'given' | 'withdrawn'>> = {
   ConsentInvalidated: 'withdrawn',
 };
 
+/** Ends of a consent that have no form here: one that is given would have none. */
+const LIMITS = ['hasExpiryTime', 'hasExpiryCondition', 'hasDuration'];
+
 function recordOf(node: unknown): Found {
   if (typeof node !== 'object' || node === null) return { reason: 'is no object' };
-  const members = new Map(Object.entries(node).map(([name, value]) => [nameOf(name), value]));
-  const one = (name: string): string | undefined => texts(members.get(name))[0];
+  const members = new Map<string, unknown>();
+  for (const [name, value] of Object.entries(node)) {
+    const term = nameOf(name);
+    if (members.has(term)) return { reason: `dpv:${term}: is there twice` };
+    members.set(term, value ?? undefined);
+  }
+  for (const name of ONCE)
+    if (members.get(name) !== undefined && textsOf(members.get(name))?.length !== 1)
+      return { reason: `dpv:${name}: must be one name or text; give one record for each` };
+  const categories = textsOf(members.get('hasPersonalData') ?? []);
+  if (categories === null) return { reason: 'dpv:hasPersonalData: must be names' };
+  const one = (name: string): string | undefined => textsOf(members.get(name))?.[0];
   const status = STATUSES[nameOf(one('hasConsentStatus') ?? '')];
   if (status === undefined) return { reason: 'dpv:hasConsentStatus: says neither given nor withdrawn' };
-  const explicit = members.get('isExplicit');
+  const limit = LIMITS.find((name) => members.get(name) !== undefined);
+  if (status === 'given' && limit !== undefined)
+    return { reason: `dpv:${limit}: a limit that has no form here; write dpv:hasExpiry` };
   const raw: Raw = {
     id: one('identifier') ?? one('@id'),
     data_subject: one('hasDataSubject'),
     purpose: one('hasPurpose'),
-    categories: texts(members.get('hasPersonalData')),
+    categories,
     recipient: one('hasRecipient'),
     status,
-    explicit,
+    explicit: members.get('isExplicit'),
     at: one('date') ?? one('hasIndicatedAtTime') ?? one('isIndicatedAtTime'),
     from: one('valid'),
     until: one('hasExpiry'),
@@ -63,21 +78,33 @@ function recordOf(node: unknown): Found {
     evidence: one('source'),
     method: one('hasIndicationMethod'),
   };
-  if (texts(members.get('hasPurpose')).length > 1)
-    return { reason: 'dpv:hasPurpose: give one purpose a record' };
-  if (texts(members.get('hasRecipient')).length > 1)
-    return { reason: 'dpv:hasRecipient: give one recipient a record' };
   return { raw: [raw] };
 }
+
+/** Of several, one would be lost; one that cannot be read would be taken for absent. */
+const ONCE = [
+  'hasDataSubject',
+  'hasPurpose',
+  'hasRecipient',
+  'hasConsentStatus',
+  'date',
+  'hasIndicatedAtTime',
+  'isIndicatedAtTime',
+  'valid',
+  'hasExpiry',
+];
 
 /** The name without a prefix: `dpv:hasPurpose`, `https://w3id.org/dpv#hasPurpose`. */
 const nameOf = (term: string): string => (term.startsWith('@') ? term : (/[^:/#]*$/.exec(term)?.[0] ?? term));
 
-/** Texts of a value: alone, in a list, or as `@id` and `@value`. */
-function texts(value: unknown): string[] {
+/** Texts of a value: alone, in a list, or as `@id` and `@value`. Null: something else is among them. */
+function textsOf(value: unknown): readonly string[] | null {
   if (typeof value === 'string') return [value];
-  if (Array.isArray(value)) return value.flatMap(texts);
-  if (typeof value !== 'object' || value === null) return [];
+  if (Array.isArray(value)) {
+    const texts = value.map(textsOf);
+    return texts.includes(null) ? null : texts.flatMap((some) => some ?? []);
+  }
+  if (typeof value !== 'object' || value === null) return null;
   const { '@value': literal, '@id': id } = value as { '@value'?: unknown; '@id'?: unknown };
-  return texts(literal ?? id);
+  return textsOf(literal ?? id);
 }

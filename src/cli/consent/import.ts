@@ -17,6 +17,7 @@ export interface ImportOptions {
   readonly json?: boolean;
   readonly by?: string;
   readonly format?: ImportFormat;
+  readonly charset?: string;
   readonly rejects?: string;
   readonly at?: string;
   readonly map?: readonly string[];
@@ -67,6 +68,7 @@ export async function importConsents(file: string, options: ImportOptions, io: I
       };
       const items = read(path, {
         format,
+        ...(options.charset === undefined ? {} : { charset: options.charset }),
         map,
         now: new Date(),
         ...(options.at === undefined ? {} : { at: options.at }),
@@ -197,6 +199,14 @@ function openRejects(path: string): WriteStream {
   const stream = createWriteStream(path, { mode: 0o640 });
   stream.on('error', () => undefined);
   return stream;
+}
+
+export function charset(label: string): string {
+  try {
+    return new TextDecoder(label).encoding;
+  } catch {
+    throw new InvalidArgumentError('A charset such as utf-8, gb18030 or big5 is wanted.');
+  }
 }
 
 export const mapping = (value: string, before: string[] = []): string[] => {

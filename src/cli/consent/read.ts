@@ -1,6 +1,7 @@
 /** Reads consents from CSV, NDJSON, FHIR R4 Consent and JSON-LD in terms of the DPV, one after the other, in flat memory. */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { parse } from 'csv-parse';
 import { recordIdOf, type Statement } from '../../consent/index.ts';
 import { SluiceError } from '../../errors.ts';
@@ -11,22 +12,23 @@ import { fromFhir } from './fhir.ts';
 export const FORMATS = ['csv', 'ndjson', 'fhir', 'dpv'] as const;
 export type ImportFormat = (typeof FORMATS)[number];
 
+const MEMBERS = [
+  'data_subject',
+  'id',
+  'purpose',
+  'categories',
+  'recipient',
+  'status',
+  'explicit',
+  'at',
+  'from',
+  'until',
+  'notice',
+  'evidence',
+  'method',
+] as const;
 /** The members of a row that can be a statement; texts as they are written. */
-export interface Raw {
-  readonly data_subject?: unknown;
-  readonly id?: unknown;
-  readonly purpose?: unknown;
-  readonly categories?: unknown;
-  readonly recipient?: unknown;
-  readonly status?: unknown;
-  readonly explicit?: unknown;
-  readonly at?: unknown;
-  readonly from?: unknown;
-  readonly until?: unknown;
-  readonly notice?: unknown;
-  readonly evidence?: unknown;
-  readonly method?: unknown;
-}
+export type Raw = { readonly [name in (typeof MEMBERS)[number]]?: unknown };
 
 export type Item =
   | { readonly line: number; readonly statements: readonly Statement[] }
@@ -34,6 +36,8 @@ export type Item =
 
 export interface ReadOptions {
   readonly format: ImportFormat;
+  /** as the WHATWG Encoding Standard names it; default: utf-8 */
+  readonly charset?: string;
   /** the moment of statements that name none */
   readonly at?: string;
   /** words of the file → words of the policy */
@@ -48,12 +52,16 @@ const MOST_BYTES = 256 * 1024 * 1024;
 
 /** @throws SluiceError `input_invalid` for a file that cannot be read at all */
 export async function* read(file: string, options: ReadOptions): AsyncGenerator<Item> {
-  const stream = createReadStream(file);
-  stream.on('data', (chunk) => options.progress(chunk.length));
+  const stream = Readable.from(decoded(file, options));
   // Not a promise that each item races with: it would keep every item until the end.
   let fault: SluiceError | null = null;
   stream.on('error', (cause: NodeJS.ErrnoException) => {
-    fault = new SluiceError('input_invalid', { message: `${file} cannot be read (${cause.code}).`, cause });
+    const { charset = 'utf-8' } = options;
+    const message =
+      cause.code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
+        ? `${file} is not in ${charset}: name its charset, for example --charset gb18030.`
+        : `${file} cannot be read (${cause.code}).`;
+    fault = new SluiceError('input_invalid', { message, cause });
   });
   try {
     yield* options.format === 'csv' ? rows(stream, options) : documents(stream, options);
@@ -65,12 +73,26 @@ export async function* read(file: string, options: ReadOptions): AsyncGenerator<
   if (fault !== null) throw fault as SluiceError;
 }
 
+/** Text, without a byte order mark. A byte that its charset does not have is an error: it would make another name of a name. */
+async function* decoded(file: string, { charset, progress }: ReadOptions): AsyncGenerator<string> {
+  const decoder = new TextDecoder(charset, { fatal: true });
+  const stream = createReadStream(file);
+  let isBegun = false;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    progress(chunk.length);
+    const text = decoder.decode(chunk, { stream: true });
+    // Only the decoders of UTF-8 and UTF-16 remove the mark.
+    yield isBegun ? text : text.replace(/^\ufeff/, '');
+    isBegun ||= text !== '';
+  }
+  yield decoder.decode();
+}
+
 async function* rows(stream: NodeJS.ReadableStream, options: ReadOptions): AsyncGenerator<Item> {
   const skipped: Item[] = [];
   const parser = stream.pipe(
     parse({
-      columns: true,
-      bom: true,
+      columns: columnsOf,
       info: true,
       skip_empty_lines: true,
       skip_records_with_error: true,
@@ -87,6 +109,21 @@ async function* rows(stream: NodeJS.ReadableStream, options: ReadOptions): Async
     yield item(info.lines, [record], options);
   }
   yield* skipped;
+}
+
+/** @throws SluiceError `input_invalid`: a misspelled `until` or `recipient` would make more of each consent than was given */
+function columnsOf(header: readonly string[]): string[] {
+  const names = header.map((name) => name.trim());
+  for (const [i, name] of names.entries()) {
+    const fault = unknownMember([name]) ?? (names.indexOf(name) < i ? `"${name}" is there twice` : null);
+    if (fault !== null) throw new SluiceError('input_invalid', `The header of the file: ${fault}.`);
+  }
+  return names;
+}
+
+function unknownMember(names: readonly string[]): string | null {
+  const unknown = names.find((name) => !(MEMBERS as readonly string[]).includes(name));
+  return unknown === undefined ? null : `"${unknown}" is none of ${MEMBERS.join(', ')}: correct or remove it`;
 }
 
 /** One JSON document on each line; or, for FHIR and the DPV, one document in the whole file. */
@@ -155,10 +192,14 @@ function item(line: number, raws: readonly Raw[], options: ReadOptions): Item {
 
 function statementOf(raw: Raw, { at: asOf, map, now }: ReadOptions): Statement {
   if (typeof raw !== 'object' || raw === null) throw new Unfit('is no object');
+  const unknown = unknownMember(Object.keys(raw));
+  if (unknown !== null) throw new Unfit(unknown);
   const text = (name: keyof Raw): string | undefined => {
     const value = raw[name];
     if (value === undefined || value === null || value === '') return undefined;
     if (typeof value !== 'string' && typeof value !== 'number') throw new Unfit(`${name}: must be a text`);
+    if (String(value).includes('\ufffd'))
+      throw new Unfit(`${name}: contains U+FFFD, the trace of a failed conversion`);
     return String(value);
   };
   const needed = (name: keyof Raw): string => {
@@ -202,11 +243,10 @@ const given = <K extends string>(key: K, value: string | undefined): { readonly 
   value === undefined ? {} : ({ [key]: value } as { readonly [k in K]: string });
 
 function listOf(value: unknown): string[] {
-  const list = typeof value === 'string' ? value.split(/[;|]/).map((name) => name.trim()) : value;
-  const names = Array.isArray(list)
-    ? list.filter((name): name is string => typeof name === 'string' && name !== '')
-    : [];
+  const list: unknown = typeof value === 'string' ? value.split(/[;|]/).map((name) => name.trim()) : value;
+  const names = Array.isArray(list) ? list.filter((name) => name !== '') : [];
   if (names.length === 0) throw new Unfit('categories: are missing; in CSV, separate them by ";"');
+  if (!names.every((name) => typeof name === 'string')) throw new Unfit('categories: must be names');
   return names;
 }
 
