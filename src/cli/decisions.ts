@@ -22,6 +22,8 @@ import {
   type VerifyProofOptions,
 } from './decisions/proofs.ts';
 import { inLogWords, place, source, type SourceOptions, withSource } from './decisions/source.ts';
+import { remove, type RemoveOptions } from './decisions/remove.ts';
+import { by } from './options.ts';
 import { statement, type StatementOptions } from './decisions/statement.ts';
 import { decisionTable, width } from './decisions/table.ts';
 import { warnOfUnheardNames } from './decisions/unheard.ts';
@@ -109,6 +111,31 @@ export function command(io: Io): Command {
       '\nThe newest segment of each chain stays. Verify an archived one with `sluice decisions verify FILE`, or unpack it into a directory of its own for `query`.',
     )
     .action((options: ArchiveCommandOptions) => archive(options, io));
+
+  by(
+    add(
+      'remove',
+      'removes the content of records that are older than decision_log.retention, or of one data subject; the chains still verify',
+    ),
+    'the user of this process',
+  )
+    .option('--until <time>', 'records before then, whatever the retention: 90d ago, or RFC 3339')
+    .option(
+      '--data-subject <id>',
+      'records about this data subject alone: a plain id, found with the key, or the HMAC',
+    )
+    .option(
+      '--shared',
+      'with --data-subject: also records that concern others, whose content is removed with it',
+    )
+    .option('--basis <text>', 'the law, or the request, by which content is removed')
+    .option('--dry-run', 'says what would be removed')
+    .option('--key <ref>', 'decision_log.journal.key, if there is no configuration: env:NAME or file:PATH')
+    .addHelpText(
+      'after',
+      '\nRecords under a hold (decision_log.holds) are kept. Copies in sinks and archives are not touched.\n\nExamples:\n  sluice decisions remove --dry-run\n  sluice decisions remove --data-subject C100234 --basis "request 01a22e1b" --by han',
+    )
+    .action((options: RemoveOptions) => remove(options, io));
 
   add(
     'checkpoint',

@@ -1,7 +1,7 @@
 /** Runs the checks of each section, and checks what concerns several sections. */
 import { checkConsent } from '../consent/section.ts';
 import { checkBodies } from '../disclosure/section.ts';
-import { checkSinks } from '../decision-log/section.ts';
+import { checkHolds, checkSinks } from '../decision-log/section.ts';
 import type { Fault, Path, PlacedFault, Report } from '../documents/faults.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import type { YamlDocument } from '../documents/yaml.ts';
@@ -64,7 +64,10 @@ export function checkConfig(
     sound('data_subject_page'),
   ];
   const decisionLog = sound('decision_log');
-  if (decisionLog) checkSinks(decisionLog.sinks, report);
+  if (decisionLog) {
+    checkSinks(decisionLog.sinks, report);
+    checkHolds(decisionLog.holds, report);
+  }
   if (cors) checkCors(cors, report);
   if (grants) checkGrants(grants, report);
   if (isSound('admin') && config.admin?.url !== undefined && isSound('grants') && grants === undefined)

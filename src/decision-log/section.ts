@@ -14,6 +14,9 @@ import {
   Type,
   url,
 } from '../documents/kinds.ts';
+import { PERIOD, startOf } from '../model/moment.ts';
+import type { Report } from '../documents/faults.ts';
+import { RECORD_NAMES } from './index/query.ts';
 import { sinksSchema } from './sinks/section.ts';
 
 export { checkSinks } from './sinks/section.ts';
@@ -150,6 +153,57 @@ const witnessedSchema = section(
 export type WitnessSettings = Static<typeof witnessedSchema>;
 export type WitnessConfig = Static<typeof witnessSchema>;
 
+const period = (description: string) => Type.String({ pattern: PERIOD, description });
+
+const retentionSchema = section(
+  {
+    keep: period('how long the content of records is kept: `P5Y` (ISO 8601: years, months, weeks, days)'),
+    kinds: defaulted(
+      section(
+        Object.fromEntries(
+          RECORD_NAMES.kind.map((kind) => [
+            kind,
+            optional(period(`of records of the kind ${kind}, instead of \`keep\``)),
+          ]),
+        ),
+      ),
+      {},
+    ),
+  },
+  {
+    description:
+      'the content of older records is removed by `sluice decisions remove`, and their hashes stay; absent: content is kept for ever',
+  },
+);
+
+const moment = (description: string) =>
+  optional(
+    Type.String({
+      pattern: '^\\d{4}-\\d{2}-\\d{2}(T[\\d:.]+(Z|[+-]\\d{2}:\\d{2}))?$',
+      description: `${description}: a date, or RFC 3339`,
+    }),
+  );
+
+const holdSchema = section(
+  {
+    basis: Type.String({ minLength: 1, maxLength: 200, description: 'the law or the proceedings' }),
+    data_subject: optional(
+      Type.String({
+        minLength: 1,
+        description: 'records that name this data subject: its id, or its HMAC as records have it',
+      }),
+    ),
+    subject: optional(Type.String({ minLength: 1, description: 'records of requests of this caller' })),
+    decision: optional(Type.String({ minLength: 1, description: 'the records of this decision' })),
+    since: moment('records from then on'),
+    until: moment('records until then, inclusive'),
+  },
+  {
+    description:
+      'records whose content nobody may remove: those to which all that is given applies; a hold with nothing but a basis is about all records',
+  },
+);
+
 export const decisionLogSchema = section({
   journal: defaulted(journalSchema, {}),
   index: defaulted(
@@ -162,6 +216,8 @@ export const decisionLogSchema = section({
   sinks: defaulted(sinksSchema, []),
   checkpoints: optional(checkpointsSchema),
   witness: optional(witnessedSchema),
+  retention: optional(retentionSchema),
+  holds: defaulted(Type.Array(holdSchema, { maxItems: 1000 }), []),
   data_subject_key: optional(
     secret({
       description:
@@ -182,3 +238,11 @@ export const decisionLogSchema = section({
 });
 
 export type DecisionLogConfig = Static<typeof decisionLogSchema>;
+
+/** A date that does not exist would hold nothing, or everything. */
+export function checkHolds(holds: DecisionLogConfig['holds'], report: Report): void {
+  for (const [i, hold] of holds.entries())
+    for (const name of ['since', 'until'] as const)
+      if (hold[name] !== undefined && Number.isNaN(startOf(hold[name])))
+        report(['decision_log', 'holds', i, name], 'is not a date of the calendar');
+}

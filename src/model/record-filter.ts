@@ -5,7 +5,7 @@
 import type { Reason } from './answers.ts';
 import type { Catalog } from './catalog.ts';
 import type { PolicyInput } from './input.ts';
-import { startOf } from './moment.ts';
+import { isPeriod, startOf, startOfPeriod } from './moment.ts';
 
 export type Comparable = string | number | boolean;
 
@@ -46,7 +46,6 @@ export type RecordFilter = readonly FilterCondition[];
 
 const MEMBERS = ['resource', 'attribute', 'in', 'within', 'at_least', 'at_most', 'offset', 'order'];
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
-const DURATION = /^P(?=\d)(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?$/;
 const OFFSET = /^([+-])(0\d|1[0-4]):([0-5]\d)$/;
 /** a longer list would be no limit, and makes long requests */
 const MOST_VALUES = 1000;
@@ -78,7 +77,7 @@ function isCondition(value: unknown): boolean {
   const isRange = at_least !== undefined || at_most !== undefined;
   if (Number(values !== undefined) + Number(within !== undefined) + Number(isRange) !== 1) return false;
   if (values !== undefined) return offset === undefined && order === undefined && areValues(values);
-  if (within !== undefined) return typeof within === 'string' && DURATION.test(within);
+  if (within !== undefined) return typeof within === 'string' && isPeriod(within);
   if (at_least !== undefined && !isBound(at_least)) return false;
   if (at_most !== undefined && !isBound(at_most)) return false;
   if (at_least === undefined || at_most === undefined) return true;
@@ -168,15 +167,10 @@ function rangeOf(
   time: string,
   offset: number,
 ): { readonly at_least: string; readonly at_most: string } {
-  const [, years = '0', months = '0', weeks = '0', days = '0'] = DURATION.exec(within)!;
-  const now = new Date(startOf(time) + offset * 60_000);
-  const month = now.getUTCMonth() - Number(months) - 12 * Number(years);
-  // Six months before 31 August is the last day of February.
-  const last = new Date(Date.UTC(now.getUTCFullYear(), month + 1, 0)).getUTCDate();
-  const start = Date.UTC(now.getUTCFullYear(), month, Math.min(now.getUTCDate(), last));
+  const now = startOf(time) + offset * 60_000;
   return {
-    at_least: dayOf(start - (Number(weeks) * 7 + Number(days)) * DAY),
-    at_most: dayOf(now.getTime() + DAY),
+    at_least: dayOf(startOfPeriod(within, now)),
+    at_most: dayOf(now + DAY),
   };
 }
 

@@ -532,7 +532,7 @@ test('without payloads the chain still verifies: each run of them is one problem
         what: 'payload_removed',
         line: record(3),
         seq: 3,
-        message: 'The payload of record 3 was removed. Nothing in this version of Sluice removes payloads.',
+        message: 'The payload of record 3 was removed. No statement of removal in the journal names it.',
       },
       {
         what: 'payload_removed',
@@ -549,9 +549,19 @@ test('without payloads the chain still verifies: each run of them is one problem
   const subject = numberOf((line) => line.includes('"d":"subject"') && line.includes('","s":2,'));
   cut((_, number) => number === subject);
   expect(await report()).toMatchObject({
-    problems_total: 1,
+    problems_total: 3,
     problems: [
       { what: 'payload_removed', line: subject, seq: 2, message: expect.stringContaining('shared') },
+      {
+        what: 'payload_removed',
+        seq: 2,
+        message: expect.stringContaining('a shared document that it needs'),
+      },
+      {
+        what: 'payload_removed',
+        seq: 9,
+        message: expect.stringContaining('a shared document that it needs'),
+      },
     ],
     origins: [{ removed: 2 }],
   });

@@ -127,7 +127,7 @@ function describe(report: VerifyReport, keyed: boolean, columns: number): string
       report.origins.length === 0
         ? 'There are no decision records here.'
         : `${records} in ${chains}: intact.`;
-    out.push(`${what}\n`);
+    out.push(`${what}\n`, ...removals(report));
     if (!keyed && report.origins.some((o) => o.head === 'unchecked'))
       out.push('The heads are signed, but no key was given to check them with (--key).\n');
     if (report.anchors + report.checkpoints === 0 && report.origins.length > 0)
@@ -136,10 +136,24 @@ function describe(report: VerifyReport, keyed: boolean, columns: number): string
       );
     return out.join('');
   }
-  out.push(`${records} in ${chains}: BROKEN.\n`);
+  out.push(`${records} in ${chains}: BROKEN.\n`, ...removals(report));
   out.push(problemLines(report));
   return out.join('');
 }
+
+/** What was removed, when, by whom, and on which basis. */
+const removals = (report: VerifyReport): readonly string[] => [
+  ...report.removals.map(
+    (r) =>
+      `Removed on ${day(r.at)} by ${plain(r.by)}: content of ${counted(r.records, 'record')} of ${r.chains.map(plain).join(', ')}, ${plain(r.filter)}. Basis: ${plain(r.basis)} (decision ${r.decision_id}).\n`,
+  ),
+  ...report.origins
+    .filter((o) => o.unremoved > 0)
+    .map(
+      (o) =>
+        `${o.origin}: ${counted(o.unremoved, 'record')} stated as removed still ${o.unremoved === 1 ? 'has its' : 'have their'} content: the removal was interrupted. Run it again.\n`,
+    ),
+];
 
 function describeProblem(p: Problem): string {
   const where = p.file === null ? p.origin : `${p.file}${p.line === null ? '' : `:${p.line}`}`;

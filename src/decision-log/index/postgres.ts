@@ -141,6 +141,19 @@ class PostgresIndex implements IndexStore {
     for (const d of missing) this.#days.add(d);
   }
 
+  async forget(origin: string, ranges: Parameters<IndexStore['forget']>[1]): Promise<void> {
+    const pool = await this.#prepared();
+    await pool
+      .query(
+        `DELETE FROM sluice_records r USING unnest($2::bigint[], $3::bigint[]) AS range(first, last)
+         WHERE r.origin = $1 AND r.seq BETWEEN range.first AND range.last`,
+        [origin, ranges.map(([first]) => first), ranges.map(([, last]) => last)],
+      )
+      .catch((e) => {
+        throw unavailable(e);
+      });
+  }
+
   query: IndexStore['query'] = (query) => page(query, (q, before, n) => this.#candidates(q, before, n));
 
   async get(decisionId: string): Promise<Decision | null> {

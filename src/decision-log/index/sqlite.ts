@@ -140,6 +140,31 @@ class SqliteIndex implements IndexStore {
     }
   }
 
+  async forget(origin: string, ranges: Parameters<IndexStore['forget']>[1]): Promise<void> {
+    const db = this.#db;
+    // Freed space is overwritten. Pages that were split earlier may still hold copies: a rebuilt index has none.
+    db.exec(
+      'PRAGMA secure_delete=ON; CREATE TEMP TABLE IF NOT EXISTS forgotten (decision_id TEXT PRIMARY KEY)',
+    );
+    const note = db.prepare(
+      'INSERT OR IGNORE INTO forgotten SELECT decision_id FROM records WHERE origin=? AND seq BETWEEN ? AND ?',
+    );
+    const remove = db.prepare('DELETE FROM records WHERE origin=? AND seq BETWEEN ? AND ?');
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      for (const [first, last] of ranges) {
+        note.run(origin, first, last);
+        remove.run(origin, first, last);
+      }
+      db.exec(`DELETE FROM data_subjects WHERE decision_id IN (SELECT decision_id FROM forgotten)
+                 AND decision_id NOT IN (SELECT decision_id FROM records); DELETE FROM forgotten; COMMIT`);
+    } catch (e) {
+      db.exec('ROLLBACK');
+      throw e;
+    }
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  }
+
   query: IndexStore['query'] = (query) => page(query, async (q, before, n) => this.#candidates(q, before, n));
 
   async get(decisionId: string): Promise<Decision | null> {

@@ -30,4 +30,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-export interface IndexStore extends Store, QueryInterface {}
+export interface IndexStore extends Store, QueryInterface {
+  /** Deletes the records of these seqs, and what is stored for them alone. */
+  forget(origin: string, ranges: readonly (readonly [first: number, last: number])[]): Promise<void>;
+}

@@ -28,6 +28,7 @@ import { inspect, ownMembers } from './chain.ts';
 import { readLines } from './lines.ts';
 import { type Lock, tryLock } from './lock.ts';
 import { type ChainInFile, verifyFile } from '../verify/file.ts';
+import { isOfRemovals } from '../removal/statement.ts';
 import { verify } from '../verify/verify.ts';
 
 export interface ArchiveOptions {
@@ -60,7 +61,7 @@ export interface ArchivedSegment {
  *   has a file of the same name that is not a copy of the segment; `journal_unwritable`, also while another process archives
  */
 export async function archive(options: ArchiveOptions): Promise<readonly ArchivedSegment[]> {
-  const lock = lockOf(options.dir);
+  const lock = lockArchive(options.dir);
   try {
     return await move(options);
   } finally {
@@ -68,22 +69,22 @@ export async function archive(options: ArchiveOptions): Promise<readonly Archive
   }
 }
 
-/** Only one process may archive: two would remove each other's source files. */
-function lockOf(dir: string): Lock {
+/** Only one process may archive, or remove content: two would replace or remove each other's files. @throws SluiceError `journal_unwritable` */
+export function lockArchive(dir: string): Lock {
   const path = join(dir, '.archive.lock');
   let lock: Lock | null;
   try {
     lock = tryLock(path);
   } catch (cause) {
     throw new SluiceError('journal_unwritable', {
-      message: `${path} cannot be opened (${(cause as Error).message}). Archiving needs the right to write in the journal's directory.`,
+      message: `${path} cannot be opened (${(cause as Error).message}). This needs the right to write in the journal's directory.`,
       cause,
     });
   }
   if (lock === null)
     throw new SluiceError(
       'journal_unwritable',
-      `Another \`sluice decisions archive\` is moving segments of ${dir}. Run this command again when it has ended.`,
+      `Another \`sluice decisions archive\` or \`remove\` is at work in ${dir}. Run this command again when it has ended.`,
     );
   return lock;
 }
@@ -98,6 +99,8 @@ async function move(options: ArchiveOptions): Promise<readonly ArchivedSegment[]
     );
   const chosen: { readonly origin: string; readonly segment: Segment }[] = [];
   for (const { origin, segments } of await listOrigins(dir)) {
+    // `verify` needs the statements as long as the chains that they are about.
+    if (isOfRemovals(origin)) continue;
     // The newest segment with records stays: the next start continues it.
     const newest = segments.findLastIndex((s) => s.size > 0);
     const copied = await options.copied(origin);
@@ -156,7 +159,8 @@ async function copy(segment: Segment, to: string): Promise<ChainInFile> {
       'input_invalid',
       `${path} is not a copy of the segment ${segment.file}. Move it away and archive again; the segment was left where it is.`,
     );
-  const { ok, chains } = await verifyFile(path);
+  // Whether removed content was stated is known: the journal has been verified.
+  const { ok, chains } = await verifyFile(path, [], { isStated: true });
   if (!ok || chains.length !== 1)
     throw new SluiceError(
       'chain_broken',

@@ -171,6 +171,13 @@ export function parseHead(bytes: Buffer): LineHead | LineFault | null {
   return { ...header, commitment, hash: digest, payloadAt: m[8] === undefined ? null : m[0].length };
 }
 
+/** The line without payload and salt; a line that has none stays. @param bytes a valid line */
+export function cut(bytes: Buffer): Buffer {
+  const head = parseHead(bytes);
+  if (head === null || typeof head === 'string' || head.payloadAt === null) return bytes;
+  return Buffer.concat([bytes.subarray(0, head.payloadAt - PAYLOAD.length), Buffer.from('}')]);
+}
+
 /** null: not a line of version 2. `bytes` is modified and restored, so it must not be shared. */
 export function parse(bytes: Buffer): Parsed | LineFault | null {
   const head = parseHead(bytes);

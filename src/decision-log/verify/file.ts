@@ -64,10 +64,19 @@ const REWRITTEN: readonly { readonly shows: (line: Buffer) => boolean; readonly 
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
 
-/** @throws SluiceError `input_invalid` if it cannot be read or holds no record */
-export async function verifyFile(path: string, anchors: readonly Anchor[] = []): Promise<FileReport> {
+/**
+ * @param isStated removed content is no problem: that its removal was stated is known from the journal
+ * @throws SluiceError `input_invalid` if it cannot be read or holds no record
+ */
+export async function verifyFile(
+  path: string,
+  anchors: readonly Anchor[] = [],
+  { isStated = false }: { readonly isStated?: boolean } = {},
+): Promise<FileReport> {
   const file = basename(path);
-  const problems = new Problems();
+  const problems = new Problems(
+    'Whether its removal was stated, only `decisions verify` of the journal tells.',
+  );
   const chains = new Map<string, { -readonly [key in keyof ChainInFile]: ChainInFile[key] }>();
   const anchored = new Map(anchors.map((a) => [`${a.origin} ${a.seq}`, a]));
   const reader = new SegmentReader();
@@ -127,7 +136,7 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
         say(read.fault, FAULTS[read.fault]);
         continue;
       }
-      if (isCut(read)) problems.removed(read.link, file, number);
+      if (isCut(read) && !isStated) problems.removed(read.link, file, number);
       else problems.endRun();
       const link = read.what === 'fault' ? { ...copy!, after: null, document: null } : read.link;
       const id = copy?.decision_id ?? (read.what === 'record' ? read.record.decision_id : null);

@@ -1,5 +1,6 @@
 /** What can be wrong with a journal, and where. */
 import type { ChainLink } from '../journal/chain.ts';
+import type { RemovalReport } from './removals.ts';
 
 export type ProblemKind =
   | 'line_malformed'
@@ -57,6 +58,8 @@ export interface OriginReport {
   readonly archived: number;
   /** records that cannot be read, because their payload, or that of a shared document, was removed; their place is verified */
   readonly removed: number;
+  /** records whose removal was stated and not carried out: it was interrupted */
+  readonly unremoved: number;
   /** a process holds the chain */
   readonly live: boolean;
 }
@@ -72,6 +75,8 @@ export interface VerifyReport {
   readonly anchors: number;
   /** number of given checkpoints */
   readonly checkpoints: number;
+  /** what was removed, as stated in the journal */
+  readonly removals: readonly RemovalReport[];
 }
 
 /** Consecutive lines of a chain without their payload. */
@@ -87,7 +92,13 @@ interface Run {
 export class Problems {
   readonly kept: Problem[] = [];
   total = 0;
+  readonly #unstated: string;
   #run: Run | null = null;
+
+  /** @param unstated why removed content is a problem: a sentence */
+  constructor(unstated: string) {
+    this.#unstated = unstated;
+  }
 
   add(problem: Problem): void {
     this.endRun();
@@ -118,7 +129,7 @@ export class Problems {
       lines > 1
         ? `The payloads of ${lines} lines were removed, of ${seq === last ? `record ${seq}` : `records ${seq} to ${last}`}`
         : `The payload of ${document === null ? '' : 'a shared document written for '}record ${seq} was removed`;
-    const message = `${what}. Nothing in this version of Sluice removes payloads.`;
+    const message = `${what}. ${this.#unstated}`;
     this.add({ what: 'payload_removed', message, origin, file, line, seq, decision_id: null });
   }
 }

@@ -25,6 +25,8 @@ import { isCut, type Read, SegmentReader } from '../journal/reader.ts';
 import { type OriginReport, type ProblemKind, Problems, type VerifyReport } from './problems.ts';
 import type { Checkpoint } from '../tree/checkpoint.ts';
 import { TreeCheck } from './tree.ts';
+import { isOfRemovals } from '../removal/statement.ts';
+import { Removals } from './removals.ts';
 import { type PeerHeads, checkPeerHeads, collectPeerHeads } from './peer-heads.ts';
 
 export interface VerifyOptions {
@@ -41,32 +43,49 @@ export interface VerifyOptions {
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   for (;;) {
     const origins = await listOrigins(options.dir);
+    const stated = statementsIn(options.dir, origins);
     // Segments may be archived while they are read. Then verify the rest with the new anchors; it ends, since segments become fewer.
     const isThere = (): boolean => origins.every((o) => o.segments.every(({ path }) => existsSync(path)));
     try {
       const report = await verifyListed(options, origins);
-      if (report.ok || isThere()) return report;
+      if (report.ok) return report;
+      // Content may have been removed while they were read: its statement stands in a chain that had been read by then.
+      const isUnstated = report.problems.some(({ what }) => what === 'payload_removed');
+      const isStale = isUnstated && stated !== statementsIn(options.dir, await listOrigins(options.dir));
+      if (isThere() && !isStale) return report;
     } catch (e) {
       if (isThere()) throw e;
     }
   }
 }
 
+/** The number of statements of removal, as the heads of their chains have it. */
+const statementsIn = (dir: string, origins: readonly OriginFiles[]): number =>
+  origins
+    .filter(({ origin }) => isOfRemovals(origin))
+    .reduce((n, { origin }) => n + (readHead(headPath(dir, origin), null)?.latest?.head.seq ?? 0), 0);
+
 async function verifyListed(options: VerifyOptions, origins: readonly OriginFiles[]): Promise<VerifyReport> {
-  const problems = new Problems();
+  const problems = new Problems('No statement of removal in the journal names it.');
   const peers: PeerHeads = new Map();
+  const removals = new Removals();
   const reports: OriginReport[] = [];
   const archived = archivedIn(options, problems);
   const anchors = [...(options.anchors ?? []), ...archived];
   const total = origins.reduce((sum, o) => sum + o.segments.reduce((n, s) => n + s.size, 0), 0);
   let done = 0;
-  for (const files of origins) {
-    const chain = new ChainCheck(files, { ...options, anchors }, problems, peers, (bytes) => {
+  // Statements of removal are read before what they are about.
+  const [stating, others] = [true, false].map((wanted) =>
+    origins.filter(({ origin }) => isOfRemovals(origin) === wanted),
+  );
+  for (const files of [...stating!, ...others!]) {
+    const chain = new ChainCheck(files, { ...options, anchors }, problems, { peers, removals }, (bytes) => {
       done += bytes;
       options.progress?.(Math.min(done, total), total);
     });
     reports.push(await chain.run());
   }
+  reports.sort((a, b) => (a.origin < b.origin ? -1 : 1));
   await checkPeerHeads(peers, anchors, reports, origins, problems);
   reportOrphans(options.checkpoints ?? [], origins, problems);
   return {
@@ -77,6 +96,7 @@ async function verifyListed(options: VerifyOptions, origins: readonly OriginFile
     problems_total: problems.total,
     anchors: options.anchors?.length ?? 0,
     checkpoints: options.checkpoints?.length ?? 0,
+    removals: removals.report(),
   };
 }
 
@@ -120,11 +140,17 @@ function archivedIn({ dir, key }: VerifyOptions, problems: Problems): readonly A
   }
 }
 
+/** What a chain says of others. */
+interface Found {
+  readonly peers: PeerHeads;
+  readonly removals: Removals;
+}
+
 class ChainCheck {
   #files: OriginFiles;
   readonly #options: VerifyOptions;
   readonly #problems: Problems;
-  readonly #peers: PeerHeads;
+  readonly #found: Found;
   readonly #progress: (bytes: number) => void;
   readonly #anchors: ReadonlyMap<number, Anchor>;
   #next: Expected = BEGINNING;
@@ -132,6 +158,7 @@ class ChainCheck {
   /** bytes of the shared documents that were written for the next record */
   #pending = 0;
   #removed = 0;
+  #unremoved = 0;
   #records = 0;
   #first = 0;
   #hash = GENESIS;
@@ -146,13 +173,13 @@ class ChainCheck {
     files: OriginFiles,
     options: VerifyOptions,
     problems: Problems,
-    peers: PeerHeads,
+    found: Found,
     progress: (bytes: number) => void,
   ) {
     this.#files = files;
     this.#options = options;
     this.#problems = problems;
-    this.#peers = peers;
+    this.#found = found;
     this.#progress = progress;
     this.#tree = new TreeCheck(
       options.dir,
@@ -202,6 +229,7 @@ class ChainCheck {
       torn_tails: this.#files.torn.length,
       archived: this.#archived,
       removed: this.#removed,
+      unremoved: this.#unremoved,
       live,
     };
   }
@@ -267,7 +295,8 @@ class ChainCheck {
 
   #line(line: Line, file: string, number: number): void {
     const read = this.#reader.read(line.bytes);
-    if (!isCut(read)) this.#problems.endRun();
+    const isUnstated = isCut(read) && !this.#found.removals.isStated(this.#files.origin, read.link.seq);
+    if (!isUnstated) this.#problems.endRun();
     if (read.what === 'fault') {
       const partial = read.record;
       const id = typeof partial?.decision_id === 'string' ? partial.decision_id : null;
@@ -277,7 +306,7 @@ class ChainCheck {
       return;
     }
     this.#place(read, file, number);
-    if (isCut(read)) this.#problems.removed(read.link, file, number);
+    if (isUnstated) this.#problems.removed(read.link, file, number);
     this.#pending = read.what === 'document' ? this.#pending + line.bytes.length + 1 : 0;
     if (read.what !== 'document') this.#record(read, file, number);
   }
@@ -344,6 +373,14 @@ class ChainCheck {
     switch (read.what) {
       case 'removed':
         this.#removed++;
+        if (!read.isCut)
+          this.#report(
+            'payload_removed',
+            'The record cannot be read: the content of a shared document that it needs was removed. No removal does that.',
+            file,
+            number,
+            link.seq,
+          );
         return;
       case 'unreadable':
         this.#report(
@@ -359,7 +396,9 @@ class ChainCheck {
         const { record } = read;
         this.#from ??= record.timestamp;
         this.#until = record.timestamp;
-        if (record.kind === 'admin') collectPeerHeads(record, this.#peers);
+        if (record.kind === 'admin') collectPeerHeads(record, this.#found.peers);
+        this.#found.removals.collect(record, !this.#isBeyondHead(link.seq));
+        if (this.#found.removals.isStated(this.#files.origin, link.seq)) this.#unremoved++;
       }
     }
   }
@@ -376,7 +415,11 @@ class ChainCheck {
 
   /** True if the head does not cover the next record yet. */
   #beyondHead(): boolean {
-    return this.#next.seq > (this.#head?.latest?.head.seq ?? 0);
+    return this.#isBeyondHead(this.#next.seq);
+  }
+
+  #isBeyondHead(seq: number): boolean {
+    return seq > (this.#head?.latest?.head.seq ?? 0);
   }
 
   /** A slot may be read while it is written, so retry. A damaged slot stays damaged. */

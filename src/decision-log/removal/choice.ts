@@ -1,0 +1,97 @@
+/** Which records a removal is about, and which of them stay. */
+import { endOf, startOf, startOfPeriod } from '../../model/moment.ts';
+import type { DecisionRecord, RecordKind } from '../../model/record.ts';
+
+export interface Retention {
+  /** ISO 8601: `P5Y` */
+  readonly keep: string;
+  readonly kinds: Readonly<Partial<Record<RecordKind, string>>>;
+}
+
+/** Records that must not be removed: those to which all given conditions apply. */
+export interface Hold {
+  readonly basis: string;
+  /** as in the log */
+  readonly data_subject?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly decision?: string | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+export interface Wanted {
+  /** null: explicit conditions */
+  readonly retention: Retention | null;
+  /** only records before; milliseconds since the epoch */
+  readonly until: number | null;
+  /** only records that name it, as in the log */
+  readonly dataSubject: string | null;
+  /** true: records that concern other data subjects, too, are removed with them */
+  readonly shared: boolean;
+}
+
+/** stay: the removal is not about it */
+export type Choice = 'stay' | 'remove' | 'shared' | { readonly held: string };
+
+export function chooser(
+  wanted: Wanted,
+  holds: readonly Hold[],
+  now: number,
+): (record: DecisionRecord) => Choice {
+  const ends = limits(wanted, now);
+  const held = holds.map(({ basis, ...hold }) => ({ basis, applies: conditionOf(hold) }));
+  return (record) => {
+    if (isOfTheLog(record)) return 'stay';
+    const { dataSubject } = wanted;
+    if (Date.parse(record.timestamp) >= (ends.kinds.get(record.kind) ?? ends.other)) return 'stay';
+    if (dataSubject !== null && !names(record, dataSubject)) return 'stay';
+    const hold = held.find(({ applies }) => applies(record));
+    if (hold !== undefined) return { held: hold.basis };
+    const isShared =
+      dataSubject !== null &&
+      !wanted.shared &&
+      record.disclosure?.data_subjects.some((id) => id !== dataSubject) === true;
+    return isShared ? 'shared' : 'remove';
+  };
+}
+
+/** By kind, the time before which records are chosen. */
+function limits(
+  { retention, until }: Wanted,
+  now: number,
+): {
+  readonly other: number;
+  readonly kinds: ReadonlyMap<string, number>;
+} {
+  const most = until ?? Number.POSITIVE_INFINITY;
+  if (retention === null) return { other: most, kinds: new Map() };
+  const endOfKeep = (keep: string): number => Math.min(most, startOfPeriod(keep, now));
+  return {
+    other: endOfKeep(retention.keep),
+    kinds: new Map(Object.entries(retention.kinds).map(([kind, keep]) => [kind, endOfKeep(keep)])),
+  };
+}
+
+/** What a start states of the chains: `verify` needs it, and it names no person. */
+const isOfTheLog = (record: DecisionRecord): boolean => record.kind === 'admin' && record.subject === null;
+
+/** In any member: also as the resource, or in the input of the policy. */
+const names = (record: DecisionRecord, id: string): boolean =>
+  record.disclosure?.data_subjects.includes(id) === true ||
+  JSON.stringify(record).includes(JSON.stringify(id));
+
+function conditionOf(hold: Omit<Hold, 'basis'>): (record: DecisionRecord) => boolean {
+  const { data_subject, subject, decision } = hold;
+  const since = hold.since === undefined ? Number.NEGATIVE_INFINITY : startOf(hold.since);
+  const until = hold.until === undefined ? Number.POSITIVE_INFINITY : endOf(hold.until);
+  return (record) => {
+    const at = Date.parse(record.timestamp);
+    return (
+      at >= since &&
+      at <= until &&
+      (subject === undefined || record.subject?.id === subject) &&
+      (decision === undefined || record.decision_id === decision) &&
+      (data_subject === undefined || names(record, data_subject))
+    );
+  };
+}
