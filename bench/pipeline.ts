@@ -1,9 +1,11 @@
 /**
- * `npm run bench -- pipeline [--customers 1] [--requests 20000] [--rounds 5] [--durability strict]`: processor time of one request in the
- * pipeline alone. The stages are those of a sidecar; there is no HTTP on either side, and the upstream answers from memory.
+ * `npm run bench -- pipeline [--customers 1] [--requests 20000] [--rounds 5] [--durability strict] [--tracing]`: processor time of one request in
+ * the pipeline alone; with `--tracing`, what traces add to it, each way in turn within a round. The stages are those of a sidecar; there is no HTTP on either side, and the upstream answers from memory.
  */
 import '../src/json-parse.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,6 +14,8 @@ import { build } from '../src/compose/build.ts';
 import { loadConfig } from '../src/config/index.ts';
 import { createDevelopmentIssuer } from '../src/identity/development-issuer.ts';
 import type { ProxyRequest, Reply } from '../src/model/exchange.ts';
+import { passingOn, type Tracing } from '../src/model/trace.ts';
+import { createTracing } from '../src/observability/tracing.ts';
 import { silentLogger } from '../src/observability/logger.ts';
 import { createProxyPipeline } from '../src/pipeline/proxy.ts';
 import { UpstreamBody } from '../src/upstream/body.ts';
@@ -23,6 +27,7 @@ const { values } = parseArgs({
     requests: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: '5' },
     durability: { type: 'string', default: 'strict' },
+    tracing: { type: 'boolean', default: false },
   },
 });
 const [customers, requests, rounds] = [values.customers, values.requests, values.rounds].map(Number) as [
@@ -79,8 +84,12 @@ const upstreams: Upstreams = {
 };
 const loaded = await loadConfig(join(dir, 'sluice.yaml'), process.env);
 const parts = await build(loaded, { logger: silentLogger, given: { upstreams } });
-const handle = createProxyPipeline(parts.stages);
-const headers = { host: 'localhost', authorization: `Bearer ${token}`, 'sluice-purpose': 'after_sales' };
+let handle = createProxyPipeline(parts.stages);
+let headers: Record<string, string> = {
+  host: 'localhost',
+  authorization: `Bearer ${token}`,
+  'sluice-purpose': 'after_sales',
+};
 let asked = 0;
 let failed = 0;
 
@@ -114,14 +123,54 @@ async function run(count: number): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, one));
 }
 
-await run(requests);
-const costs: number[] = [];
-for (let round = 0; round < rounds; round++) {
+/** Microseconds of processor time a request. */
+async function cost(): Promise<number> {
   const began = process.cpuUsage();
   await run(requests);
   const { user, system } = process.cpuUsage(began);
-  costs.push((user + system) / requests);
+  return (user + system) / requests;
 }
+
+if (values.tracing) {
+  const collector = createServer((req, res) => void req.resume().on('end', () => res.end('{}')));
+  await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+  const sampling = (sample: number) =>
+    createTracing({ url, headers: {}, tls: {}, timeout: 10_000, sample, callers: 'ignore', resource: {} });
+  const [none, tenth, all] = [sampling(0), sampling(0.1), sampling(1)];
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  const ways: readonly (readonly [name: string, tracing: Tracing, headers: Record<string, string>])[] = [
+    ['code without traces', () => null, headers],
+    ['off', passingOn, headers],
+    ['off, the caller has a trace', passingOn, { ...headers, traceparent }],
+    ['on, sample 0', none.begin, headers],
+    ['on, sample 0.1', tenth.begin, headers],
+    ['on, sample 1', all.begin, headers],
+  ];
+  const found = ways.map((): number[] => []);
+  for (let round = -1; round < rounds; round++)
+    for (const [i, [, tracing, asked]] of ways.entries()) {
+      handle = createProxyPipeline({ ...parts.stages, tracing });
+      headers = asked;
+      const one = await cost();
+      if (round >= 0) found[i]!.push(one);
+    }
+  const median = (costs: readonly number[]): number => costs.toSorted((a, b) => a - b)[costs.length >> 1]!;
+  const base = median(found[0]!);
+  for (const [i, [name]] of ways.entries()) {
+    const one = median(found[i]!);
+    process.stdout.write(`${name.padEnd(28)} ${one.toFixed(1)} µs, ratio ${(one / base).toFixed(3)}\n`);
+  }
+  await Promise.all([none.close(), tenth.close(), all.close()]);
+  collector.closeAllConnections();
+  collector.close();
+  await parts.close();
+  process.exit(failed > 0 ? 1 : 0);
+}
+
+await run(requests);
+const costs: number[] = [];
+for (let round = 0; round < rounds; round++) costs.push(await cost());
 if (failed > 0) throw new Error(`${failed} answers are not 200`);
 costs.sort((a, b) => a - b);
 const { hits, misses } = parts.policy.current().stats();

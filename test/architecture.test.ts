@@ -293,7 +293,13 @@ describe('architecture', () => {
     '@noble/ciphers': ['disclosure/treatments/'],
     '@open-policy-agent/opa-wasm': ['rego/instance.ts'],
     '@opentelemetry/otlp-transformer': ['decision-log/sinks/otlp.ts'],
-    '@opentelemetry/resources': ['decision-log/sinks/otlp.ts'],
+    '@opentelemetry/api': ['observability/tracing.ts'],
+    '@opentelemetry/exporter-trace-otlp-http': ['observability/tracing.ts'],
+    '@opentelemetry/resources': {
+      in: ['decision-log/sinks/otlp.ts', 'observability/tracing.ts'],
+      why: 'logs and spans both say which process they are of',
+    },
+    '@opentelemetry/sdk-trace': ['observability/tracing.ts'],
     '@redis/client': {
       in: ['quotas/connection.ts', 'store/hints.ts'],
       why: 'counters and hints of changes may be in two servers, and either is used without the other',

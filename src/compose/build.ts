@@ -41,6 +41,7 @@ import { openQuotas, type QuotaStage } from '../quotas/index.ts';
 import { createOffers } from '../changes/access-requests.ts';
 import { createSigning } from '../signing/index.ts';
 import type { Signing } from '../model/signing.ts';
+import { passingOn } from '../model/trace.ts';
 import { createShadow } from '../policy/shadow.ts';
 import type { Gate } from '../policy/gate.ts';
 import { createPolicyStore, type LivePolicyStore } from '../policy/store.ts';
@@ -224,6 +225,11 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const deliveries = opened.add(startRecipients(recipients, { config, store, now, logger, recorder }));
     const requests = accessRequestOptions(config, signing, clock);
 
+    // The SDK is loaded where it is needed: it takes longer than a part of Sluice does.
+    const tracing =
+      config.tracing === undefined
+        ? null
+        : opened.add((await import('../observability/tracing.ts')).createTracing(config.tracing));
     const stages: Stages = {
       checkHead: createCheckHead(config.limits.header_count),
       identity,
@@ -263,6 +269,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       log,
       responses: createResponses(credentialHeaders(config)),
       cors: config.cors && createCors(config.cors, headersNamed(config)),
+      tracing: tracing?.begin ?? passingOn,
       newDecisionId,
       clock,
       metrics,
@@ -280,6 +287,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       channel,
       quotas,
       deliveries,
+      tracing,
     });
     return {
       stages,

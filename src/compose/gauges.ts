@@ -2,6 +2,7 @@
 import type { Config } from '../config/index.ts';
 import type { StoreStatus } from '../decision-log/index/copies.ts';
 import type { MaskCounts } from '../decision-log/sinks/masking.ts';
+import type { OpenTracing } from '../observability/tracing.ts';
 import type { Parts } from './build.ts';
 import type { RunningRecipients } from './recipients.ts';
 
@@ -15,9 +16,11 @@ export function registerGauges({
   channel,
   quotas,
   deliveries,
+  tracing,
 }: Pick<Parts, 'metrics' | 'log' | 'policy' | 'identity' | 'consents' | 'channel' | 'quotas'> & {
   readonly config: Pick<Config, 'decision_log'>;
   readonly deliveries: Pick<RunningRecipients, 'counts'>;
+  readonly tracing: Pick<OpenTracing, 'counts'> | null;
 }): void {
   metrics.gauge(
     'sluice_journal_lag_records',
@@ -136,6 +139,13 @@ export function registerGauges({
       'Deliveries of notices to recipients and of alerts, by result.',
       'result',
       () => ({ ...counts }),
+    );
+  if (tracing !== null)
+    metrics.totals(
+      'sluice_spans_total',
+      'Spans that a collector has taken (exported), or that were given up (failed).',
+      'result',
+      () => ({ ...tracing.counts }),
     );
   if (channel !== null)
     metrics.gauge(

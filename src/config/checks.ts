@@ -12,6 +12,7 @@ import { checkNotices } from '../notices/section.ts';
 import { checkIdentity, realmsOf, takesApiKeys } from '../identity/section.ts';
 import { checkDataSubjectPage } from '../links/section.ts';
 import { inRealm, LOCAL_REALM } from '../model/realm.ts';
+import { checkTracing } from '../observability/section.ts';
 import { checkPolicy } from '../policy/section.ts';
 import { checkRoutes, narrowsByHeader } from '../routing/section.ts';
 import { checkUpstreams, isTaken } from '../upstream/section.ts';
@@ -50,6 +51,8 @@ export function checkConfig(
     checkRoutes(read, report);
     for (const [i, route] of read.entries()) if (route !== null) checkBodies(route, ['routes', i], report);
   }
+  const tracing = sound('tracing');
+  if (tracing !== undefined) checkTracing(tracing, report);
   const [cors, policy, upstreams, identity, purpose, listen, consent, grants, erasure, notices, page] = [
     sound('cors'),
     sound('policy'),

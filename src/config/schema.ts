@@ -11,7 +11,7 @@ import { keysSchema, RESPONSE_FORMATS } from '../disclosure/section.ts';
 import { dataSubjectPageSchema } from '../links/section.ts';
 import { limitsSchema, listenSchema } from '../endpoints/section.ts';
 import { policySchema } from '../policy/section.ts';
-import { observabilitySchema } from '../observability/section.ts';
+import { observabilitySchema, tracingSchema } from '../observability/section.ts';
 import { reviewsSchema } from '../reviews/section.ts';
 import { noticesSchema } from '../notices/section.ts';
 import { sharesSchema } from '../shares/section.ts';
@@ -49,6 +49,7 @@ export const configSchema = section({
   keys: defaulted(keysSchema, {}),
   signing: defaulted(signingSchema, {}),
   observability: defaulted(observabilitySchema, {}),
+  tracing: optional(tracingSchema),
   insecure: defaulted(insecureSchema, {}),
 });
 

@@ -60,7 +60,9 @@ export async function prepare(
   const writes = WRITES.has(action);
   if (queryFields.length > 0)
     await (writes ? searchedWrite(access, entry, stages) : stages.guard.query(snapshot, input, null));
-  const headers = stages.headersOf(route.upstream).request(request.headers, writes);
+  const allowed = stages.headersOf(route.upstream).request(request.headers, writes);
+  const { traceHeaders } = entry;
+  const headers = traceHeaders === null ? allowed : { ...allowed, ...traceHeaders };
   if (identifier !== null) refuseOtherIdentifier(headers, identifier);
   if (writes && bodyFields.length === 0) {
     const reasons = await stages.guard.record(snapshot, input, dataSubject);

@@ -20,7 +20,7 @@ export function createProxyPipeline(stages: Stages): (request: ProxyRequest, rep
   return async (request, given) => {
     const reply = stages.cors === undefined ? given : stages.cors.reply(request, given);
     const { method, peer } = request;
-    const entry = openEntry(stages, { client_ip: peer.ip, method, path: null, route: null });
+    const entry = openEntry(stages, { client_ip: peer.ip, method, path: null, route: null }, request.headers);
     inFlight += 1;
     try {
       await handle(request, reply, entry, stages, () => {

@@ -2,9 +2,11 @@
  * The entry of one request: filled in as the request goes through its stages, turned into decision records at its
  * end. Whatever happened so far is on record, whichever way the request ends.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { DecisionAnswer, Reason } from '../model/answers.ts';
 import type { AdminInput } from '../model/administration.ts';
 import type { PolicyInput, Resource, Subject, Tier } from '../model/input.ts';
+import type { RequestSpans, RequestTrace } from '../model/trace.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
 import type { QuotaReservation } from '../model/quota.ts';
@@ -84,7 +86,6 @@ export class DecisionEntry {
   input: PolicyInput | AdminInput | null = null;
   /** what a refusal withheld, where the upstream's answer had been processed already */
   withheld: DisclosureSummary | null = null;
-  traceId: string | null = null;
   labels: Readonly<Record<string, string>> = {};
   /** format of the refusals of the request's route; null: there is no route yet */
   errorFormat: ErrorFormat | null = null;
@@ -94,7 +95,10 @@ export class DecisionEntry {
   readonly #timings: number[] = STAGES.map(() => -1);
   readonly #timestamp: string;
   readonly #clock: Clock;
+  readonly #began: number;
   #mark: number;
+  #trace: RequestTrace | null = null;
+  #answered: { readonly outcome: Outcome; readonly status: number } | null = null;
   #stillAdmitted: (() => void | Promise<void>) | null = null;
   #admittedAt = 0;
   #use: PurposeOfUse | null = null;
@@ -108,7 +112,18 @@ export class DecisionEntry {
     this.id = id;
     this.#clock = clock;
     this.#timestamp = clock.now().toISOString();
-    this.#mark = clock.micros();
+    this.#began = clock.micros();
+    this.#mark = this.#began;
+  }
+
+  /** The trace that the request belongs to; null: none. */
+  set trace(trace: RequestTrace | null) {
+    this.#trace = trace;
+  }
+
+  /** headers by which an upstream continues the trace; null: there is none */
+  get traceHeaders(): RequestTrace['headers'] | null {
+    return this.#trace === null ? null : this.#trace.headers;
   }
 
   /** RFC 3339: when the request came */
@@ -167,10 +182,29 @@ export class DecisionEntry {
     this.#reservation = reservation;
   }
 
-  /** Once, when the request has ended. Parts whose record failed are counted too: they may have been recorded. */
+  /** Once, when the request has ended: ends its spans, too. Parts whose record failed are counted too: they may have been recorded. */
   settle(): void {
     this.#reservation?.settle(this.#records, this.#dataSubjects);
     this.#reservation = null;
+    if (this.#trace?.spans !== undefined) this.#endSpans(this.#trace.spans);
+  }
+
+  /** Names alone: a value of a record or of the query is not for a system of traces. */
+  #endSpans(spans: RequestSpans): void {
+    const { outcome = null, status = null } = this.#answered ?? {};
+    const isError = outcome === 'error';
+    const told = {
+      'http.request.method': this.request?.method ?? null,
+      'http.route': this.request?.route ?? null,
+      'http.response.status_code': status,
+      'error.type': isError ? (this.reasons[0]?.code ?? 'error') : null,
+      'sluice.decision_id': this.id,
+      'sluice.outcome': outcome,
+      'sluice.action': this.action,
+      'sluice.resource': this.resource?.type ?? null,
+      'sluice.purpose': this.purpose,
+    };
+    spans.end((this.#clock.micros() - this.#began) / 1000, told, isError);
   }
 
   /** Counts the time since the previous stage ended as this stage's. */
@@ -178,6 +212,8 @@ export class DecisionEntry {
     const now = this.#clock.micros();
     const at = INDEX[stage];
     this.#timings[at] = Math.max(this.#timings[at]!, 0) + Math.round(now - this.#mark);
+    if (this.#trace !== null)
+      this.#trace.spans?.stage(stage, (this.#mark - this.#began) / 1000, (now - this.#began) / 1000);
     this.#mark = now;
   }
 
@@ -208,6 +244,7 @@ export class DecisionEntry {
     last = true,
   ): DecisionRecordDraft {
     this.#parts += 1;
+    if (this.#trace !== null) this.#answered = { outcome, status };
     if (this.#reservation !== null && disclosure !== null) {
       this.#records += disclosure.records;
       for (const one of disclosure.data_subjects) this.#dataSubjects.add(one);
@@ -234,21 +271,23 @@ export class DecisionEntry {
       policy: this.policy,
       input: this.input,
       timings_us: this.#sortedTimings(),
-      trace_id: this.traceId,
+      trace_id: this.#trace === null ? null : this.#trace.id,
       labels: this.labels,
       part: { last, number: this.#parts },
     };
   }
 }
 
-/** A new entry, of a request that has just come. */
+/** A new entry, of a request that has just come. @param headers null: there are none that could be read */
 export function openEntry(
-  { newDecisionId, clock, labels }: Pick<Stages, 'newDecisionId' | 'clock' | 'labels'>,
+  { newDecisionId, clock, labels, tracing }: Pick<Stages, 'newDecisionId' | 'clock' | 'labels' | 'tracing'>,
   request: DecisionRecordDraft['request'],
+  headers: IncomingHttpHeaders | null = null,
 ): DecisionEntry {
   const entry = new DecisionEntry(newDecisionId(), clock);
   entry.labels = labels;
   entry.request = request;
+  if (headers !== null) entry.trace = tracing(request?.method ?? '', headers, new Date(entry.timestamp));
   return entry;
 }
 

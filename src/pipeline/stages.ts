@@ -19,6 +19,7 @@ import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
 import type { DecisionLog, DisclosureSummary } from '../model/record.ts';
 import type { Quotas } from '../model/quota.ts';
+import type { Tracing } from '../model/trace.ts';
 import type { Verifications } from '../model/verification.ts';
 import type { Reviews } from '../model/review.ts';
 import type { Shares } from '../model/share.ts';
@@ -73,6 +74,8 @@ export interface Stages {
   readonly responses: Responses;
   /** absent: browsers keep answers from pages of other origins */
   readonly cors?: Cors | undefined;
+  /** the trace that a request belongs to */
+  readonly tracing: Tracing;
   readonly newDecisionId: () => string;
   readonly clock: Clock;
   readonly metrics: Metrics;

@@ -48,12 +48,11 @@ export const detokenizing =
       .post(async (req, res) => {
         const ip = clientIpOf(req);
         const reply = replyOf(res);
-        const entry = openEntry(stages, {
-          client_ip: ip,
-          method: 'POST',
-          path: '/v1/detokenize',
-          route: DETOKENIZE,
-        });
+        const entry = openEntry(
+          stages,
+          { client_ip: ip, method: 'POST', path: '/v1/detokenize', route: DETOKENIZE },
+          req.headers,
+        );
         entry.action = ACTION;
         entry.errorFormat = 'problem';
         const serve = async (): Promise<void> => {

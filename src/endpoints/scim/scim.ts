@@ -74,7 +74,11 @@ export const provisioning =
     published('Schemas', SCHEMAS);
     app.use('/scim/v2', async (req, res) => {
       const { method } = req;
-      const entry = openEntry(stages, { client_ip: clientIpOf(req), method, path: null, route: null });
+      const entry = openEntry(
+        stages,
+        { client_ip: clientIpOf(req), method, path: null, route: null },
+        req.headers,
+      );
       entry.kind = 'admin';
       entry.errorFormat = 'problem';
       const reply = inScim(replyOf(res));

@@ -28,12 +28,11 @@ export const receivingEvents =
   (stages: Stages, parts: SecurityEventParts, limit: FailureLimit) =>
   (app: Express): void => {
     app.post(PATH, async (req, res) => {
-      const entry = openEntry(stages, {
-        client_ip: clientIpOf(req),
-        method: 'POST',
-        path: PATH,
-        route: `POST ${PATH}`,
-      });
+      const entry = openEntry(
+        stages,
+        { client_ip: clientIpOf(req), method: 'POST', path: PATH, route: `POST ${PATH}` },
+        req.headers,
+      );
       entry.kind = 'admin';
       entry.action = 'subjects.revoke';
       entry.errorFormat = 'problem';

@@ -43,7 +43,11 @@ export const administering =
     app.use('/v1', async (req, res) => {
       const { method } = req;
       const reply = replyOf(res);
-      const entry = openEntry(stages, { client_ip: clientIpOf(req), method, path: null, route: null });
+      const entry = openEntry(
+        stages,
+        { client_ip: clientIpOf(req), method, path: null, route: null },
+        req.headers,
+      );
       entry.kind = 'admin';
       entry.errorFormat = 'problem';
       const serve = async (): Promise<void> => {
