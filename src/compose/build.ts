@@ -8,6 +8,7 @@ import {
   createMarkedConsents,
 } from '../consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
+import type { JournalHooks } from '../decision-log/journal/journal.ts';
 import type { LogWitness } from '../decision-log/tree/witness.ts';
 import { charset as charsetNamed } from '../disclosure/formats/shared/charsets.ts';
 import { createDisclosureStage } from '../disclosure/stage.ts';
@@ -136,7 +137,12 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const log =
       given.log ??
       opened.add(
-        await createDecisionLog(config.decision_log, { ...around, notes: signing.notes, awaitsRules: true }),
+        await createDecisionLog(config.decision_log, {
+          ...around,
+          notes: signing.notes,
+          awaitsRules: true,
+          hooks: { committed: countCommits(metrics) },
+        }),
       );
     const witness = openWitness(config, { signer: signing.notes, now: () => clock.now(), logger });
     const policy =
@@ -310,6 +316,15 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       close: () => opened.close(),
     };
   });
+
+const countCommits =
+  ({ count }: Metrics): NonNullable<JournalHooks['committed']> =>
+  ({ records, bytes, micros }) => {
+    count('journal_commits');
+    count('journal_records', records);
+    count('journal_bytes', bytes);
+    count('journal_seconds', micros / 1e6);
+  };
 
 /** Request headers that name the purpose, bring a proof, or carry a credential other than Authorization. */
 const credentialHeaders = ({ purpose, identity, verification }: Config): string[] => [

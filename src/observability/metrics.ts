@@ -20,7 +20,15 @@ export interface Metrics {
   /** counters that are read on scrape, by a label from a closed list */
   totals(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void;
   count(
-    name: 'policy_reload_failures' | 'shadow_differences' | 'shadow_evaluations' | 'clock_steps',
+    name:
+      | 'policy_reload_failures'
+      | 'shadow_differences'
+      | 'shadow_evaluations'
+      | 'clock_steps'
+      | 'journal_commits'
+      | 'journal_records'
+      | 'journal_bytes'
+      | 'journal_seconds',
     by?: number,
   ): void;
 }
@@ -71,6 +79,26 @@ export function createMetrics(): Metrics {
     shadow_evaluations: new Counter({
       name: 'sluice_shadow_evaluations_total',
       help: 'Requests that the shadow policy was asked about.',
+      registers,
+    }),
+    journal_commits: new Counter({
+      name: 'sluice_journal_commits_total',
+      help: 'Writes to the journal; each holds the records that came during the write before it.',
+      registers,
+    }),
+    journal_records: new Counter({
+      name: 'sluice_journal_records_total',
+      help: 'Records written to the journal. Divided by the commits: the size of a group.',
+      registers,
+    }),
+    journal_bytes: new Counter({
+      name: 'sluice_journal_bytes_total',
+      help: 'Bytes written to the journal.',
+      registers,
+    }),
+    journal_seconds: new Counter({
+      name: 'sluice_journal_commit_seconds_total',
+      help: 'Time that writes to the journal have taken.',
       registers,
     }),
     clock_steps: new Counter({
