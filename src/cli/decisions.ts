@@ -21,16 +21,17 @@ import {
   verifyProof,
   type VerifyProofOptions,
 } from './decisions/proofs.ts';
+import { openRecord, recordQuestion } from './decisions/recorded.ts';
 import { inLogWords, place, source, type SourceOptions, withSource } from './decisions/source.ts';
 import { remove, type RemoveOptions } from './decisions/remove.ts';
-import { by } from './options.ts';
 import { statement, type StatementOptions } from './decisions/statement.ts';
 import { decisionTable, width } from './decisions/table.ts';
 import { warnOfUnheardNames } from './decisions/unheard.ts';
 import { csvLine } from './csv.ts';
 import { colourful, type Io } from './io.ts';
+import { by } from './options.ts';
 
-type Options = SourceOptions & FilterOptions;
+type Options = SourceOptions & FilterOptions & { readonly by?: string };
 type QueryOptions = Options &
   CountOptions & { readonly limit?: string; readonly cursor?: string; readonly csv?: boolean };
 
@@ -46,8 +47,11 @@ export function command(io: Io): Command {
     });
   const add = (name: string, description: string): Command =>
     withSource(decisions.command(name).description(description));
+  /** What it asks is itself recorded. */
+  const addRecorded = (name: string, description: string): Command =>
+    by(add(name, description), 'the user of this process');
 
-  withFilters(add('query', 'decisions that answer a question, newest first'))
+  withFilters(addRecorded('query', 'decisions that answer a question, newest first'))
     .option('--limit <n>', 'how many: 50 decisions, or all rows of counts')
     .option('--cursor <cursor>', 'goes on behind a page')
     .option('--csv', 'a table for spreadsheets (RFC 4180)')
@@ -59,17 +63,17 @@ export function command(io: Io): Command {
     )
     .action((options: QueryOptions) => query(options, io));
 
-  add(
+  addRecorded(
     'show <decision-id>',
     'one decision: who, why, on which consent, what left and how, where it stands in the chain',
   ).action((id: string, options: Options) => show(id, options, io));
 
-  withFilters(add('tail', 'the newest decisions, and with -f those that follow'))
+  withFilters(addRecorded('tail', 'the newest decisions, and with -f those that follow'))
     .option('-n, --lines <n>', 'how many to begin with', '10')
     .option('-f, --follow', 'until interrupted')
     .action((options: Options & { lines: string; follow?: boolean }) => tail(options, io));
 
-  add(
+  addRecorded(
     'statement <data-subject>',
     'who has received the data of this person, for the person: roles and departments, no names of employees',
   )
@@ -147,7 +151,10 @@ export function command(io: Io): Command {
     )
     .action((options: SourceOptions) => checkpoint(options, io));
 
-  add('prove <decision-id>', 'one file that proves to others what was recorded, and that it was not altered')
+  addRecorded(
+    'prove <decision-id>',
+    'one file that proves to others what was recorded, and that it was not altered',
+  )
     .option('-o, --out <file>', 'a new file, instead of standard output')
     .addHelpText('after', '\nExample:\n  sluice decisions prove 019a… -o decision.proof.json')
     .action((id: string, options: ProveOptions) => proveDecision(id, options, io));
@@ -160,7 +167,9 @@ export function command(io: Io): Command {
     .option('--json', 'the decision and the checkpoints, as JSON')
     .action((file: string, options: VerifyProofOptions) => verifyProof(file, options, io));
 
-  withFilters(add('export', 'records as the journal has them, in another format, or as evidence for others'))
+  withFilters(
+    addRecorded('export', 'records as the journal has them, in another format, or as evidence for others'),
+  )
     .option('--format <format>', FORMATS.join(', '), 'ndjson')
     .option(
       '-o, --out <file>',
@@ -176,7 +185,15 @@ export function command(io: Io): Command {
     )
     .action(async (options: Options & ExportOptions) => {
       const at = await place(options, io);
-      await exportDecisions(at, inLogWords(filters(options, new Date()), options, at, io), options, io);
+      const wanted = inLogWords(filters(options, new Date()), options, at, io);
+      const asked = { action: 'decisions.export', filters: wanted, by: options.by } as const;
+      const record = await openRecord(at, { ...asked, labels: { format: options.format } }, io);
+      try {
+        await record.begun();
+        await record.answered(await exportDecisions(at, wanted, options, io));
+      } finally {
+        await record.close();
+      }
     });
   return decisions;
 }
@@ -194,6 +211,13 @@ async function query(options: QueryOptions, io: Io): Promise<void> {
   try {
     if (spec !== null) {
       const counts = await countDecisions(log, wanted, spec);
+      const counted = {
+        ...wanted,
+        ...(spec.by.length === 0 ? {} : { count_by: spec.by.join(',') }),
+        ...(spec.distinct === null ? {} : { distinct: spec.distinct }),
+      };
+      const asked = { action: 'decisions.query', filters: counted, by: options.by } as const;
+      await recordQuestion(at, asked, counts.rows.length, io);
       printCounts(counts, spec, form, limit, io);
       if (counts.decisions === 0) await warnOfUnheardNames(wanted, log, io);
       return;
@@ -203,6 +227,8 @@ async function query(options: QueryOptions, io: Io): Promise<void> {
       limit: limit ?? 50,
       ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
     });
+    const asked = { action: 'decisions.query', filters: wanted, by: options.by } as const;
+    await recordQuestion(at, asked, decisions.length, io);
     if (form === 'json') for (const decision of decisions) io.stdout.write(`${JSON.stringify(decision)}\n`);
     else if (form === 'csv')
       for (const cells of [
@@ -224,6 +250,8 @@ async function show(id: string, options: Options, io: Io): Promise<void> {
   const log = await source(at, io);
   try {
     const decision = await log.get(id);
+    const asked = { action: 'decisions.view', filters: { decision_id: id }, by: options.by } as const;
+    await recordQuestion(at, asked, decision === null ? 0 : 1, io);
     if (decision === null) {
       io.stderr.write('sluice: no decision has this id in this log [record_not_found]\n');
       io.exitCode = 1;
@@ -252,6 +280,9 @@ async function tail(options: Options & { lines: string; follow?: boolean }, io: 
   } finally {
     await log.close();
   }
+  const labels: Record<string, string> = options.follow ? { follow: 'true' } : {};
+  const asked = { action: 'decisions.query', filters: wanted, labels, by: options.by } as const;
+  await recordQuestion(at, asked, decisions.length, io);
   for (const decision of [...decisions].reverse())
     io.stdout.write(options.json ? `${JSON.stringify(decision)}\n` : line(decision));
   if (!options.follow) return;

@@ -31,12 +31,13 @@ export interface BundleOptions {
 const PAGE = 1000;
 const isArchive = (path: string): boolean => /\.(?:tar\.gz|tgz)$/.test(path);
 
+/** @returns the number of records */
 export async function exportBundle(
   at: Place,
   query: DecisionQuery,
   options: BundleOptions,
   io: Io,
-): Promise<void> {
+): Promise<number> {
   if (options.out === undefined)
     throw new SluiceError('usage_invalid', '--format bundle: name a new directory or tar.gz with -o.');
   const out = resolve(io.cwd, options.out);
@@ -47,7 +48,7 @@ export async function exportBundle(
   if (selection === null) {
     io.stderr.write('sluice: no decision fits the filter, so no bundle was written [record_not_found]\n');
     io.exitCode = 1;
-    return;
+    return 0;
   }
   const settings = logSettings(at, io);
   for (const [origin, seqs] of selection.places)
@@ -91,6 +92,7 @@ export async function exportBundle(
     io.stderr.write(
       `${options.out}: ${counted(manifest.records, 'record')} of ${counted(manifest.decisions, 'decision')}, proven by the key of ${settings.name}${left === 0 ? '' : `; ${counted(left, 'policy revision')} named by digest only (--policy-bundle)`}\n`,
     );
+    return manifest.records;
   } finally {
     await rm(work, { recursive: true, force: true });
   }

@@ -56,12 +56,13 @@ export interface ExportOptions extends BundleOptions {
   readonly format: string;
 }
 
+/** @returns the number of records */
 export async function exportDecisions(
   at: Place,
   query: DecisionQuery,
   options: ExportOptions,
   io: Io,
-): Promise<void> {
+): Promise<number> {
   if (options.format === BUNDLE) return exportBundle(at, query, options, io);
   if (options.policyBundle !== undefined)
     throw new SluiceError('usage_invalid', '--policy-bundle goes with --format bundle.');
@@ -78,7 +79,7 @@ async function exportRecords(
   format: Format,
   name: string | undefined,
   io: Io,
-): Promise<void> {
+): Promise<number> {
   const origins = await listOrigins(dir);
   const total = origins.reduce((sum, o) => sum + o.segments.reduce((n, s) => n + s.size, 0), 0);
   const bar =
@@ -109,6 +110,7 @@ async function exportRecords(
   }
   if (count === 0) await warnOfUnheardNames(query, scanQuery(dir), io);
   if (name !== undefined) io.stderr.write(`${count} records written to ${name}\n`);
+  return count;
 }
 
 const unwritable = (cause: unknown): SluiceError =>

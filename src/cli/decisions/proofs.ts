@@ -15,6 +15,7 @@ import { contentOf, holding } from '../signed.ts';
 import { counted, moment } from '../text.ts';
 import { progressBar } from './check.ts';
 import { describeDecision } from './show.ts';
+import { recordQuestion } from './recorded.ts';
 import { type Place, place, source, type SourceOptions } from './source.ts';
 import { table, width } from './table.ts';
 
@@ -77,12 +78,20 @@ export async function checkpoint(options: SourceOptions, io: Io): Promise<void> 
 
 export interface ProveOptions extends SourceOptions {
   readonly out?: string;
+  readonly by?: string;
 }
 
 export async function proveDecision(id: string, options: ProveOptions, io: Io): Promise<void> {
   const at = await place(options, io);
   const log = await source(at, io);
   const decision = await log.get(id).finally(() => log.close());
+  const asked = {
+    action: 'decisions.export',
+    filters: { decision_id: id },
+    labels: { format: 'proof' },
+    by: options.by,
+  } as const;
+  await recordQuestion(at, asked, decision?.chain.length ?? 0, io);
   if (decision === null) {
     io.stderr.write('sluice: no decision has this id in this log [record_not_found]\n');
     io.exitCode = 1;

@@ -7,6 +7,7 @@ import { type DecisionLogInput, indexOf, settings } from '../../decision-log/set
 import { type DataSubjectHasher, dataSubjectHasher, isHashed } from '../../decision-log/data-subject.ts';
 import { feed } from '../../decision-log/index/feeder.ts';
 import { openIndex } from '../../decision-log/index/open.ts';
+import type { IndexStore } from '../../decision-log/index/store.ts';
 import { DEFAULT_MASK } from '../../decision-log/mask.ts';
 import { type DecisionQuery, pseudonymous, type QueryInterface } from '../../decision-log/index/query.ts';
 import { scanQuery } from '../../decision-log/index/scan.ts';
@@ -39,6 +40,8 @@ export interface Place {
   readonly signing: SigningConfig;
   /** false: defaults, since there is no configuration file */
   readonly isConfigured: boolean;
+  /** the journal is the configuration's own, and not one that --journal names */
+  readonly isLive: boolean;
   readonly baseDir: string;
 }
 
@@ -57,7 +60,14 @@ export async function place(options: SourceOptions, io: Io): Promise<Place> {
   const dir =
     options.journal !== undefined ? resolve(io.cwd, options.journal) : settings(config, baseDir).dir;
   const signing = loaded?.config.signing ?? { file: resolve(baseDir, 'data/signing.jwk'), retired: [] };
-  return { dir, config, signing, isConfigured: loaded !== null, baseDir };
+  return {
+    dir,
+    config,
+    signing,
+    isConfigured: loaded !== null,
+    isLive: loaded !== null && options.journal === undefined,
+    baseDir,
+  };
 }
 
 /** The key of the heads, from the command line or the configuration. */
@@ -96,7 +106,14 @@ export function inLogWords(query: DecisionQuery, options: SourceOptions, at: Pla
 export async function source(at: Place, io: Io): Promise<QueryInterface & { close(): Promise<void> }> {
   const index = indexOf(at.config.index, at.baseDir);
   if (index === null) return { ...scanQuery(at.dir), close: async () => undefined };
-  const store = await openIndex(index);
+  let store: IndexStore;
+  try {
+    store = await openIndex(index);
+  } catch (e) {
+    if (!isSluiceError(e)) throw e;
+    io.stderr.write(`sluice: the journal is read instead of the index: ${e.message}\n`);
+    return { ...scanQuery(at.dir), close: async () => undefined };
+  }
   try {
     await feed(at.dir, store);
   } catch (e) {

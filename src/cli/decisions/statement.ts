@@ -3,7 +3,8 @@ import { statementOf } from '../../decision-log/statement.ts';
 import { purposeWords } from '../../model/plain-words.ts';
 import type { Io } from '../io.ts';
 import { counted } from '../text.ts';
-import { filters } from './filters.ts';
+import { filters as filtersOf } from './filters.ts';
+import { recordQuestion } from './recorded.ts';
 import { inLogWords, place, source, type SourceOptions } from './source.ts';
 import { statementPage } from './statement-page.ts';
 import { table, width } from './table.ts';
@@ -12,18 +13,27 @@ export interface StatementOptions extends SourceOptions {
   readonly since?: string;
   readonly until?: string;
   readonly html?: boolean;
+  readonly by?: string;
 }
 
 export async function statement(id: string, options: StatementOptions, io: Io): Promise<void> {
   const at = await place(options, io);
   const { since, until } = options;
-  const wanted = filters(
+  const wanted = filtersOf(
     { dataSubject: id, ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) },
     new Date(),
   );
   const log = await source(at, io);
   try {
-    const found = await statementOf(id, inLogWords(wanted, options, at, io), log, new Date());
+    const filters = inLogWords(wanted, options, at, io);
+    const found = await statementOf(id, filters, log, new Date());
+    const asked = {
+      action: 'decisions.query',
+      filters,
+      labels: { form: 'statement' },
+      by: options.by,
+    } as const;
+    await recordQuestion(at, asked, found.disclosures.length, io);
     if (options.html) io.stdout.write(statementPage(found));
     else if (options.json) io.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
     else {

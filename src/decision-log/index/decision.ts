@@ -46,6 +46,7 @@ export function merge(records: readonly DecisionRecord[]): Decision {
     upstream: last.upstream ?? first.upstream,
     response: last.response ?? first.response,
     timings_us: last.timings_us,
+    labels: Object.assign({}, ...parts.map((p) => p.labels)) as Decision['labels'],
     chain: parts.map(({ origin, seq, prev_hash, hash, part, timestamp }) => ({
       origin,
       seq,
