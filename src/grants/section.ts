@@ -67,6 +67,15 @@ export const grantsSchema = section(
 
 export type GrantsConfig = Static<typeof grantsSchema>;
 
+type Scope = Pick<GrantsConfig['rules'][number], 'tiers' | 'max_grade'>;
+
+const HIGHEST = 5;
+
+/** Whether each request that `later` matches is matched by `earlier`. A purpose may have no tier, so that all tiers are not every purpose. */
+const coversAll = (earlier: Scope, later: Scope): boolean =>
+  (earlier.tiers === undefined || (later.tiers?.every((tier) => earlier.tiers?.includes(tier)) ?? false)) &&
+  (earlier.max_grade ?? HIGHEST) >= (later.max_grade ?? HIGHEST);
+
 /** Refuses rules that nobody can satisfy, that everybody would satisfy, or that no request reaches. */
 export function checkGrants(
   { approvers, rules, duration, max_duration }: GrantsConfig,
@@ -75,7 +84,8 @@ export function checkGrants(
   const people = approvers && Object.values(approvers);
   if (approvers !== undefined && Object.hasOwn(approvers, '*'))
     report(['grants', 'approvers', '*'], 'would let everybody approve: name the people');
-  for (const [i, { approved_by, tiers, max_grade }] of rules.entries()) {
+  for (const [i, rule] of rules.entries()) {
+    const { approved_by } = rule;
     const missing = people && approved_by.find((role) => !people.some((held) => held.includes(role)));
     if (missing !== undefined)
       report(
@@ -87,8 +97,12 @@ export function checkGrants(
         ['grants', 'rules', i, 'approved_by'],
         'nobody can satisfy it: it takes two different people (grants.approvers)',
       );
-    if (tiers === undefined && max_grade === undefined && i < rules.length - 1)
-      report(['grants', 'rules', i], 'matches every request, so that no rule behind it applies: put it last');
+    const before = rules.slice(0, i).findIndex((earlier) => coversAll(earlier, rule));
+    if (before >= 0)
+      report(
+        ['grants', 'rules', i],
+        `never applies: grants.rules[${before}] matches every request that it matches; put it before that one`,
+      );
   }
   if (duration > max_duration)
     report(

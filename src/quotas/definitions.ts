@@ -76,8 +76,10 @@ function quotaOf(name: string, value: unknown): Quota {
   if (over !== 'deny' && over !== 'cut') throw invalid(name, 'does not say deny or cut for what is `over`');
   if (!isCount(reserve)) throw invalid(name, 'has a `reserve` that is no whole number from 1');
   if (typeof warn !== 'number' || !(warn > 0 && warn <= 1)) throw invalid(name, '`warn`s at no share of 1');
-  if (!(roles === null || isNames(roles)) || !(purposes === null || isNames(purposes)))
-    throw invalid(name, 'has `roles` or `purposes` that are no lists of names');
+  // An empty list would be about nobody: a quota that protects nothing.
+  for (const list of [roles, purposes])
+    if (list !== null && !(isNames(list) && list.length > 0))
+      throw invalid(name, 'has `roles` or `purposes` that are no lists of at least one name');
   return {
     name,
     by: by as Quota['by'],
@@ -87,8 +89,8 @@ function quotaOf(name: string, value: unknown): Quota {
     over,
     reserve: Math.min(reserve, limit),
     warn,
-    roles,
-    purposes,
+    roles: roles as Quota['roles'],
+    purposes: purposes as Quota['purposes'],
   };
 }
 

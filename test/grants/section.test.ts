@@ -27,6 +27,11 @@ test('rules that people can satisfy are taken', () => {
   expect(faultsOf({})).toEqual([]);
   expect(faultsOf({ rules: [rule(['data_protection', 'team_lead'])] })).toEqual([]);
   expect(faultsOf({ rules: [rule(['team_lead', 'team_lead'])] })).toEqual([]);
+  // A purpose without a tier needs the second rule.
+  const rest = [rule(['team_lead'], { tiers: [1, 2, 3] }), rule(['data_protection'])];
+  expect(faultsOf({ rules: rest })).toEqual([]);
+  const stricter = [rule(['team_lead'], { max_grade: 2 }), rule(['data_protection'], { max_grade: 4 })];
+  expect(faultsOf({ rules: stricter })).toEqual([]);
 });
 
 test.each<[string, Partial<GrantsConfig>, RegExp]>([
@@ -45,7 +50,23 @@ test.each<[string, Partial<GrantsConfig>, RegExp]>([
   [
     'a rule behind one that matches everything',
     { rules: [rule(['team_lead']), rule(['data_protection'], { tiers: [3] })] },
-    /^grants\.rules\.0: matches every request/,
+    /^grants\.rules\.1: never applies: grants\.rules\[0\]/,
+  ],
+  [
+    'a rule behind one for all grades',
+    { rules: [rule(['team_lead'], { max_grade: 5 }), rule(['data_protection'])] },
+    /^grants\.rules\.1: never applies/,
+  ],
+  [
+    'a rule for grades and tiers that an earlier one has already',
+    {
+      rules: [
+        rule(['team_lead'], { tiers: [1] }),
+        rule(['team_lead'], { tiers: [2, 3], max_grade: 3 }),
+        rule(['data_protection'], { tiers: [3], max_grade: 2 }),
+      ],
+    },
+    /^grants\.rules\.2: never applies: grants\.rules\[1\]/,
   ],
   ['a default that is too long', { duration: 1001 }, /^grants\.duration: is longer/],
 ])('%s is refused', (_name, over, wanted) => {

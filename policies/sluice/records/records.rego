@@ -7,7 +7,9 @@ import data.sluice.subject
 
 # METADATA
 # title: The filters of this request
-# description: All of them hold. A filter does not apply only where it names other purposes, or none of the acting roles.
+# description: >-
+#  All of them hold. A filter does not apply only where it names other purposes, or roles and none of the acting ones. An empty list names
+#  nothing.
 applying contains name if {
 	some name, filter in data.record_filters
 	not _is_for_other_purposes(filter, _purpose)
@@ -20,11 +22,13 @@ _purpose := input.context.purpose
 
 _is_for_other_purposes(filter, purpose) if {
 	is_array(filter.purposes)
+	count(filter.purposes) > 0
 	not purpose in filter.purposes
 }
 
 _is_for_other_roles(filter, acting) if {
 	is_array(filter.roles)
+	count(filter.roles) > 0
 	count({name | some name in filter.roles} & acting) == 0
 }
 

@@ -56,6 +56,11 @@ test_deny_a_filter_without_conditions if {
 	_filter_of(example.marketer, {"active": null}) == [{}]
 }
 
+test_deny_a_filter_whose_scope_is_empty if {
+	_filter_of(example.marketer, {"active": {"purposes": [], "where": [_active]}}) == [_active]
+	_filter_of(example.marketer, {"active": {"roles": [], "where": [_active]}}) == [_active]
+}
+
 test_deny_a_filter_whose_scope_cannot_be_read if {
 	_filter_of(example.marketer, {"active": {"purposes": "marketing", "where": [_active]}}) == [_active]
 	_filter_of(example.marketer, {"active": {"roles": {"marketer": true}, "where": [_active]}}) == [_active]

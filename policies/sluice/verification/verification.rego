@@ -7,7 +7,9 @@ import data.sluice.subject
 
 # METADATA
 # title: The rules of this request
-# description: A rule does not apply only where it names other purposes, actions or resources, or none of the acting roles.
+# description: >-
+#  A rule does not apply only where it names other purposes, actions or resources, or roles and none of the acting ones. An empty list names
+#  nothing.
 applying contains name if {
 	some name, rule in data.subject_verification
 	not _is_elsewhere(rule, _asked, subject.acting)
@@ -30,11 +32,13 @@ _resource := input.resource.type
 _is_elsewhere(rule, asked, _) if {
 	some list, value in asked
 	is_array(rule[list])
+	count(rule[list]) > 0
 	not value in rule[list]
 }
 
 _is_elsewhere(rule, _, acting) if {
 	is_array(rule.roles)
+	count(rule.roles) > 0
 	count({name | some name in rule.roles} & acting) == 0
 }
 

@@ -21,6 +21,12 @@ test_allow_elsewhere if {
 	_methods(example.support, {"desk": {"roles": ["adjuster"], "methods": ["case"]}}) == null
 }
 
+test_deny_a_rule_whose_scope_is_empty if {
+	every list in ["purposes", "actions", "resources", "roles"] {
+		_methods(example.support, {"desk": {list: [], "methods": ["case"]}}) == ["case"]
+	}
+}
+
 test_deny_where_all_parts_fit if {
 	rule := {
 		"purposes": ["after_sales"],

@@ -15,6 +15,8 @@ const NAME = '^[a-z][a-z0-9_]*$';
 const Name = (description: string) => Type.String({ pattern: NAME, description });
 const Names = (description: string) =>
   Type.Array(Type.String({ pattern: NAME }), { description, uniqueItems: true });
+/** Not empty: a rule that is only for nobody would protect nothing, and an emptied list looks like one for all. */
+const Only = (description: string) => ({ ...Names(description), minItems: 1 });
 const Title = Type.String({ minLength: 1, description: 'for people' });
 const byName = (value: TSchema, description: string) =>
   Type.Record(Type.String({ pattern: NAME }), value, { ...closed, description });
@@ -216,14 +218,14 @@ const Quota = settings({
   warn: Type.Optional(
     Type.Number({ exclusiveMinimum: 0, maximum: 1, description: 'share of the limit; absent: 0.8' }),
   ),
-  roles: Type.Optional(Names('only for callers with one of these; absent: for all')),
-  purposes: Type.Optional(Names('only for these; absent: for all')),
+  roles: Type.Optional(Only('only for callers with one of these; absent: for all')),
+  purposes: Type.Optional(Only('only for these; absent: for all')),
 });
 
 const RecordFilter = settings({
   title: Title,
-  purposes: Type.Optional(Names('only for these; absent: for all')),
-  roles: Type.Optional(Names('only for callers who act in one of these; absent: for all')),
+  purposes: Type.Optional(Only('only for these; absent: for all')),
+  roles: Type.Optional(Only('only for callers who act in one of these; absent: for all')),
   where: Type.Array(RecordCondition, { minItems: 1, description: 'all of them hold' }),
 });
 
@@ -238,7 +240,7 @@ const Retention = settings({
   title: Title,
   categories: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'categories of fields' }),
   keep: { ...Before, description: 'how long: `P7Y` (ISO 8601)' },
-  resources: Type.Optional(Names('only of these; absent: of each whose catalog names the attribute')),
+  resources: Type.Optional(Only('only of these; absent: of each whose catalog names the attribute')),
   attribute: Type.Optional({
     ...attribute,
     description: 'the date of the record, in the catalog; absent: `dated`',
@@ -250,11 +252,15 @@ const Retention = settings({
 
 const ProofRule = settings({
   title: Title,
-  purposes: Type.Optional(Names('only for these; absent: for all')),
-  roles: Type.Optional(Names('only for callers who act in one of these; absent: for all')),
-  actions: Type.Optional(Actions('only these; absent: all')),
+  purposes: Type.Optional(Only('only for these; absent: for all')),
+  roles: Type.Optional(Only('only for callers who act in one of these; absent: for all')),
+  actions: Type.Optional({ ...Actions('only these; absent: all'), minItems: 1 }),
   resources: Type.Optional(
-    Type.Array(Type.String({ minLength: 1 }), { description: 'only these; absent: all', uniqueItems: true }),
+    Type.Array(Type.String({ minLength: 1 }), {
+      description: 'only these; absent: all',
+      minItems: 1,
+      uniqueItems: true,
+    }),
   ),
   methods: Type.Array(Type.Enum([...VERIFICATION_METHODS]), {
     minItems: 1,
