@@ -95,7 +95,13 @@ export const recordIdOf = (data_subject: string, consent: Omit<StoredConsent, 'i
 };
 
 /** @throws SluiceError `consent_invalid` */
-export function checkEdit({ data_subject, statements = [], addFlags = [], aliases = [] }: Edit): void {
+export function checkEdit({
+  data_subject,
+  statements = [],
+  addFlags = [],
+  removeFlags = [],
+  aliases = [],
+}: Edit): void {
   const wrong = (message: string): never => {
     throw new SluiceError('consent_invalid', message);
   };
@@ -109,7 +115,10 @@ export function checkEdit({ data_subject, statements = [], addFlags = [], aliase
     named('An alias', alias);
   }
   const entry = { flags: [...new Set(addFlags)], consents: statements.map(({ consent }) => consent) };
-  for (const flag of addFlags) named('A flag', flag);
+  for (const flag of addFlags) {
+    named('A flag', flag);
+    if (removeFlags.includes(flag)) wrong('One flag is added and removed: say which of the two is meant.');
+  }
   for (const { consent } of statements) {
     if (consent.at === undefined)
       wrong('at: is missing. Say when the data subject said so: of two statements the newer one counts.');
