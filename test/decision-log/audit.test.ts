@@ -18,6 +18,8 @@ const COUNTS = {
   limit: 2,
 } as const satisfies Question;
 
+const jsonIn = ({ body }: { readonly body: Uint8Array }): unknown => JSON.parse(Buffer.from(body).toString());
+
 describe('the thread of auditors', () => {
   const parent = mkdtempSync(join(tmpdir(), 'sluice-audit-'));
   let dir: string;
@@ -45,16 +47,16 @@ describe('the thread of auditors', () => {
     for (const index of [null, { sqlite }]) {
       const opened = thread({}, index);
       const listed = await opened.ask(LIST);
-      expect([JSON.parse(listed.text), listed.results]).toEqual([page, 3]);
-      const { text, results } = await opened.ask(COUNTS);
-      expect(results).toBe(2);
-      expect(JSON.parse(text)).toMatchObject({
+      expect([jsonIn(listed), listed.results]).toEqual([page, 3]);
+      const counted = await opened.ask(COUNTS);
+      expect(counted.results).toBe(2);
+      expect(jsonIn(counted)).toMatchObject({
         decisions: 400,
         groups: 7,
         rows: [{ by: { subject: 'u-0' }, decisions: counts.rows[0]!.decisions, distinct: 58 }, {}],
       });
       const decisionId = page.decisions[0]!.decision_id;
-      expect(JSON.parse((await opened.ask({ type: 'view', decisionId })).text)).toEqual(page.decisions[0]);
+      expect(jsonIn(await opened.ask({ type: 'view', decisionId }))).toEqual(page.decisions[0]);
       await expect(opened.ask({ type: 'view', decisionId: 'none' })).rejects.toMatchObject({
         code: 'record_not_found',
       });

@@ -2,7 +2,7 @@
 import '../../json-parse.ts';
 import { parentPort, workerData } from 'node:worker_threads';
 import { isSluiceError, SluiceError } from '../../errors.ts';
-import type { Answer, AuditSettings, FromAuditWorker, Question } from './audit.ts';
+import type { AuditSettings, FromAuditWorker, Question } from './audit.ts';
 import { type CountRow, countDecisions, type CountSpec } from './count.ts';
 import { openIndex } from './open.ts';
 import type { QueryInterface } from './query.ts';
@@ -10,12 +10,23 @@ import { scanQuery } from './scan.ts';
 
 const { dir, index } = workerData as AuditSettings;
 const port = parentPort!;
-const source: Promise<QueryInterface> = index === null ? Promise.resolve(scanQuery(dir)) : openIndex(index);
-source.catch(() => undefined);
+let opened: Promise<QueryInterface> | null = null;
+
+/** An index that cannot be opened now is tried again by the next query. */
+function source(): Promise<QueryInterface> {
+  opened ??= (index === null ? Promise.resolve(scanQuery(dir)) : openIndex(index)).catch((e: unknown) => {
+    opened = null;
+    throw e;
+  });
+  return opened;
+}
 
 port.on('message', (question: Question) => {
   answer(question).then(
-    (found) => port.postMessage({ type: 'answer', ...found } satisfies FromAuditWorker),
+    ({ json, results }) => {
+      const body = new TextEncoder().encode(`${JSON.stringify(json)}\n`);
+      port.postMessage({ type: 'answer', body, results } satisfies FromAuditWorker, [body.buffer]);
+    },
     (e: unknown) =>
       port.postMessage({
         type: 'error',
@@ -25,23 +36,23 @@ port.on('message', (question: Question) => {
   );
 });
 
-async function answer(question: Question): Promise<Answer> {
-  const log = await source;
+async function answer(question: Question): Promise<{ readonly json: object; readonly results: number }> {
+  const log = await source();
   if (question.type === 'list') {
     const page = await log.query(question.query);
-    return { text: JSON.stringify(page), results: page.decisions.length };
+    return { json: page, results: page.decisions.length };
   }
   if (question.type === 'view') {
     const decision = await log.get(question.decisionId);
     if (decision === null) throw new SluiceError('record_not_found', 'No decision of this log has that id.');
-    return { text: JSON.stringify(decision), results: 1 };
+    return { json: decision, results: 1 };
   }
   const { query, spec, limit } = question;
   const counts = await countDecisions(log, query, spec);
   const rows = counts.rows.slice(0, limit).map((row) => rowJson(row, spec));
   const { decisions, disclosed } = counts;
   return {
-    text: JSON.stringify({ decisions, disclosed, groups: counts.rows.length, rows }),
+    json: { decisions, disclosed, groups: counts.rows.length, rows },
     results: rows.length,
   };
 }

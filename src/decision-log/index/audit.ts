@@ -19,8 +19,8 @@ export type Question =
     };
 
 export interface Answer {
-  /** JSON, so that the main thread serializes nothing */
-  readonly text: string;
+  /** JSON in UTF-8, so that the main thread serializes nothing */
+  readonly body: Uint8Array;
   /** decisions, or rows of counts */
   readonly results: number;
 }
@@ -109,7 +109,7 @@ export class AuditThread {
     worker.on('message', (message: FromAuditWorker) => {
       if (worker !== this.#worker) return;
       if (message.type === 'answer')
-        this.#settle((t) => t.resolve({ text: message.text, results: message.results }));
+        this.#settle((t) => t.resolve({ body: message.body, results: message.results }));
       else if (message.type === 'error')
         this.#settle((t) => t.reject(new SluiceError(message.code, message.message)));
     });

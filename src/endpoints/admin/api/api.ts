@@ -164,7 +164,7 @@ async function carryOut(
   }
   const answered = done.status ?? status;
   if (begun !== null) await kept(begun, answered, done, entry, logger);
-  const body = Buffer.from(textOf(done.body));
+  const body = bytesOf(done.body);
   const headers = { ...headersOf(entry), ...done.headers };
   if (recorder.isRecorded) {
     await reply.send(answered, headers, [body]);
@@ -197,8 +197,9 @@ async function freed(begun: Begun, entry: DecisionEntry, logger: Logger): Promis
   }
 }
 
-const textOf = (body: object | string): string =>
-  `${typeof body === 'string' ? body : JSON.stringify(body)}\n`;
+const textOf = (body: object): string => `${JSON.stringify(body)}\n`;
+
+const bytesOf = (body: object): Uint8Array => (body instanceof Uint8Array ? body : Buffer.from(textOf(body)));
 
 const headersOf = ({ id }: DecisionEntry): Record<string, string> => ({
   'content-type': 'application/json; charset=utf-8',

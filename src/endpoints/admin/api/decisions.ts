@@ -79,7 +79,7 @@ export const DECISIONS: readonly Operation[] = [
       labelOf(asLogged(asked, services)),
     async run({ query: { limit, cursor: after, ...asked }, services, label }) {
       const query = asLogged(asked, services);
-      const { text: body, results } = await services.decisions.list({
+      const { body, results } = await services.decisions.list({
         ...query,
         limit: limit ?? 50,
         ...(after === undefined ? {} : { cursor: after }),
@@ -118,7 +118,7 @@ export const DECISIONS: readonly Operation[] = [
       }),
     async run({ query: { limit = 100, count_by = '', distinct = null, ...asked }, services, label }) {
       const query = asLogged(asked, services);
-      const { text: body, results } = await services.decisions.counts(query, count_by, distinct, limit);
+      const { body, results } = await services.decisions.counts(query, count_by, distinct, limit);
       resultsOf({ label }, results);
       return { body, ...disclosureOf(query, services) };
     },
@@ -133,7 +133,7 @@ export const DECISIONS: readonly Operation[] = [
     codes: ['record_not_found', 'overloaded', 'query_too_large'],
     labels: ({ path }) => labelOf({ decision_id: path['id'] }),
     async run({ path, services, label }) {
-      const { text: body, results } = await services.decisions.view(path['id']!);
+      const { body, results } = await services.decisions.view(path['id']!);
       resultsOf({ label }, results);
       return { body };
     },

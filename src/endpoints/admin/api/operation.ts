@@ -60,8 +60,8 @@ export interface Call<Q = unknown, B = unknown> extends Asked<Q, B> {
 }
 
 export interface Done {
-  /** a string: JSON already */
-  readonly body: object | string;
+  /** a Uint8Array: JSON already */
+  readonly body: object;
   /** default: that of the operation */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
