@@ -304,6 +304,7 @@ describe('architecture', () => {
       in: ['quotas/connection.ts', 'store/hints.ts'],
       why: 'counters and hints of changes may be in two servers, and either is used without the other',
     },
+    'age-encryption': ['decision-log/age.ts'],
     ajv: ['cli/policy/check/documents.ts'],
     'ajv-formats': ['cli/policy/check/documents.ts'],
     asn1js: ['rego/builtins/x509'],
@@ -332,6 +333,7 @@ describe('architecture', () => {
       in: ['disclosure/formats/xml/', 'routing/body/'],
       why: 'answers and requests are read by two stages, which import nothing of each other',
     },
+    'shamir-secret-sharing': ['cli/recovery.ts'],
     'string-width': ['cli/text.ts'],
     'structured-headers': ['endpoints/'],
     'tar-stream': {
@@ -455,6 +457,7 @@ describe('architecture', () => {
       'endpoints/proxy/proxy.ts': '`listen` of endpoints/listening.ts, for the server; its sockets here',
       'policy/bundle/archive.ts': '`pipeline` and the loops that read',
       'decision-log/journal/archive.ts': '`pipeline`',
+      'decision-log/journal/unarchive.ts': '`pipeline`',
       'decision-log/verify/file.ts': 'the loops that read',
       'cli/decisions/evidence.ts': '`pipeline` and the loops that read',
       'decision-log/evidence/write.ts': 'the loop that reads',

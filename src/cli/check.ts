@@ -27,6 +27,7 @@ import {
   nameFindings,
   proofFindings,
   quotaFindings,
+  keyFindings,
   sinkFindings,
   routeFindings,
 } from './policy/check/inspect-config.ts';
@@ -112,7 +113,11 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
   const { policies, signing, config } = await placesOf(io, dir, options);
   const policy =
     policies === null ? null : await inspected(policies, signing, await resolveOpa({ env: io.env }));
-  const found = [...(config?.findings ?? []), ...(policy?.findings ?? [])];
+  const found = [
+    ...(config?.findings ?? []),
+    ...(config?.loaded ? keyFindings(config.loaded) : []),
+    ...(policy?.findings ?? []),
+  ];
   // A bundle that cannot be loaded has no names to compare with.
   const isRead = policy?.findings.every((f) => f.rule !== 'bundle' || f.severity !== 'fault');
   if (config?.loaded && policy && isRead) {

@@ -71,6 +71,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./signing.ts'),
   },
   {
+    name: 'backup',
+    summary: 'journal, store and generated keys, while sidecars run',
+    load: async () => ({ command: (await import('./backup.ts')).backupCommand }),
+  },
+  {
+    name: 'restore',
+    summary: 'a backup, where the configuration wants its parts',
+    load: async () => ({ command: (await import('./backup.ts')).restoreCommand }),
+  },
+  {
+    name: 'recovery',
+    summary: 'keys for backups and archives, and shares of data_subject_key',
+    load: () => import('./recovery.ts'),
+  },
+  {
     name: 'store',
     summary: 'the database for consents, grants and revocations: make its tables',
     load: () => import('./store.ts'),

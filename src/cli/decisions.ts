@@ -5,7 +5,12 @@ import { prove } from '../decision-log/verify/proof.ts';
 import { countDecisions } from '../decision-log/index/count.ts';
 import type { Decision } from '../decision-log/index/query.ts';
 import { SluiceError } from '../errors.ts';
-import { archive, type ArchiveCommandOptions } from './decisions/archive.ts';
+import {
+  archive,
+  type ArchiveCommandOptions,
+  unarchive,
+  type UnarchiveOptions,
+} from './decisions/archive.ts';
 import { check, checkFiles, type CheckOptions } from './decisions/check.ts';
 import { DECISION_COLUMNS } from './decisions/columns.ts';
 import { COUNTED, type CountOptions, countsAsked, printCounts } from './decisions/counts.ts';
@@ -95,6 +100,7 @@ export function command(io: Io): Command {
     )
     .option('--expect-head <origin:seq:hash...>', 'an earlier head that a chain must contain')
     .option('--write-anchor <file>', 'append the heads of the chains if the journal verifies')
+    .option('--identity <ref...>', 'keys of age that decrypt files: env:NAME or file:PATH')
     .option(
       '--public-key <key...>',
       'of an evidence bundle: key of its owner, NAME+ID+BASE64; or a file with such keys, or a JWK Set',
@@ -108,13 +114,27 @@ export function command(io: Io): Command {
 
   add('archive', 'moves full segments out of the journal, compressed, so that it still verifies')
     .requiredOption('--to <dir>', 'where they go; on another disk, or copied to one')
+    .option(
+      '--recipient <key...>',
+      'encrypt for these public keys (age1…); default: decision_log.encryption.recipients',
+    )
     .option('--before <time>', 'only segments in which all records are older: 90d, or RFC 3339')
     .option('--key <ref>', 'decision_log.journal.key, if there is no configuration: env:NAME or file:PATH')
     .addHelpText(
       'after',
-      '\nThe newest segment of each chain stays. Verify an archived one with `sluice decisions verify FILE`, or unpack it into a directory of its own for `query`.',
+      '\nThe newest segment of each chain stays. Verify an archived one with `sluice decisions verify FILE`, or unpack it with `sluice decisions unarchive` for `query`.',
     )
     .action((options: ArchiveCommandOptions) => archive(options, io));
+
+  decisions
+    .command('unarchive <path...>')
+    .description(
+      'writes archived segments into a directory of their own, verified, where `query --journal` reads them',
+    )
+    .requiredOption('--to <dir>', 'the directory')
+    .option('--identity <ref...>', 'keys of age that decrypt them: env:NAME or file:PATH')
+    .option('--json', 'one JSON object a line, instead of a table')
+    .action((from: readonly string[], options: UnarchiveOptions) => unarchive(from, options, io));
 
   by(
     add(

@@ -1,6 +1,6 @@
 /** Keys of the log: the minimum length, keys named on a command line (`env:NAME`, `file:PATH`), and the generated key beside a journal. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeOnce } from '../documents/once.ts';
 import { fromReference } from '../documents/secrets.ts';
@@ -9,7 +9,9 @@ import { errno } from './journal/directory.ts';
 
 /** Shorter keys could be guessed. */
 const MIN_BYTES = 16;
-const GENERATED = 'data-subject.key';
+export const GENERATED = 'data-subject.key';
+/** beside the key: where it was saved, a line each */
+const SAVED = `${GENERATED}.saved`;
 
 export interface SecretSource {
   readonly env: { readonly [name: string]: string | undefined };
@@ -85,3 +87,11 @@ export function generateKey(
     });
   }
 }
+
+/** Notes that the generated key beside a journal is somewhere else, too. @param how time and means */
+export const noteSaved = (dir: string, how: string): void =>
+  appendFileSync(join(dir, SAVED), `${how}\n`, { mode: 0o640, flush: true });
+
+/** True if the only copy of the key is beside the journal: it was generated, and neither backed up nor shared. */
+export const isUnsaved = (dir: string): boolean =>
+  existsSync(join(dir, GENERATED)) && !existsSync(join(dir, SAVED));

@@ -217,6 +217,20 @@ export const decisionLogSchema = section({
   checkpoints: optional(checkpointsSchema),
   witness: optional(witnessedSchema),
   retention: optional(retentionSchema),
+  encryption: optional(
+    section(
+      {
+        recipients: Type.Array(
+          Type.String({ pattern: '^age1[a-z0-9]+$', description: 'public key of an age identity' }),
+          { minItems: 1, maxItems: 16 },
+        ),
+      },
+      {
+        description:
+          'who can read archived segments, and the keys in a backup, which are encrypted for them (age); absent: archives are not encrypted, and backups have no keys',
+      },
+    ),
+  ),
   holds: defaulted(Type.Array(holdSchema, { maxItems: 1000 }), []),
   data_subject_key: optional(
     secret({

@@ -12,6 +12,7 @@ export { announcing } from './hints.ts';
 export { type MigrationState, migrate, requireCurrent, stateOf } from './migrations.ts';
 export { ANNOUNCEMENT_MIGRATIONS, keepOutboxShort } from './outbox.ts';
 export type { StoreConfig } from './section.ts';
+export { copySqlite } from './sqlite.ts';
 
 /** @throws SluiceError `store_unavailable` if the file of SQLite cannot be opened */
 export const openDatabase = (config: StoreConfig, options: PostgresOptions = {}): Database =>

@@ -72,6 +72,18 @@ export function openSqlite(file: string, { work: workMs = WORK_MS }: SqliteOptio
   };
 }
 
+/** A consistent copy of a file of SQLite, while others write to it. @param to a file that is not there */
+export function copySqlite(file: string, to: string): void {
+  guarded(file, () => {
+    const db = new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS });
+    try {
+      db.prepare('VACUUM INTO ?').run(to);
+    } finally {
+      db.close();
+    }
+  });
+}
+
 interface Prepared {
   readonly all: StatementSync['all'];
   /** numbers of the parameters, in the order of their places */

@@ -86,7 +86,12 @@ describe('docs', () => {
       .trim()
       .replaceAll(' ', '-');
   const root = join(import.meta.dirname, '../..');
-  const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+  const pages = [
+    'README.md',
+    ...readdirSync(join(root, 'docs'))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ];
   const prose = (page: string): string =>
     readFileSync(join(root, page), 'utf8').replace(/^ *```[\s\S]*?^ *```/gm, '');
   const anchors = new Map(

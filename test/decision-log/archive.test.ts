@@ -29,7 +29,15 @@ async function journal() {
   const segments = segmentsOf(dir);
   expect(segments.length).toBeGreaterThan(2);
   const run = (over: Partial<Parameters<typeof archive>[0]> = {}) =>
-    archive({ dir, to, before: null, key: null, copied: async () => Number.POSITIVE_INFINITY, ...over });
+    archive({
+      dir,
+      to,
+      before: null,
+      key: null,
+      recipients: [],
+      copied: async () => Number.POSITIVE_INFINITY,
+      ...over,
+    });
   return { dir, to, segments, run, copy: join(to, `${segments[0]!}.gz`) };
 }
 

@@ -181,6 +181,7 @@ describe('content that is removed', () => {
       to,
       before: null,
       key: null,
+      recipients: [],
       copied: async () => Number.POSITIVE_INFINITY,
     });
     expect(moved.length).toBeGreaterThan(1);
@@ -397,7 +398,7 @@ ${more}`;
       justification: '档案管理规定',
       input: { removal: { records: 11, seqs: '1-3,5-12', held: { 'case 17': 1 } } },
     });
-    expect((await run('query', '--json')).stdout.trim().split('\n')).toHaveLength(2);
+    expect((await run('query', '--kind', 'disclosure', '--json')).stdout.trim().split('\n')).toHaveLength(1);
     expect((await run(...asked)).stdout).toContain('The content of 0 records was removed');
   });
 

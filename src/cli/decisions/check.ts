@@ -7,6 +7,7 @@ import type { OriginReport, Problem, VerifyReport } from '../../decision-log/ver
 import { readSecret } from '../../decision-log/secret.ts';
 import { type FileReport, verifyFile } from '../../decision-log/verify/file.ts';
 import { type Checkpoint, readCheckpoint } from '../../decision-log/tree/checkpoint.ts';
+import { readIdentities } from '../../decision-log/age.ts';
 import { verify } from '../../decision-log/verify/verify.ts';
 import { SluiceError } from '../../errors.ts';
 import type { Io } from '../io.ts';
@@ -19,6 +20,7 @@ export interface CheckOptions extends SourceOptions {
   readonly expectHead?: readonly string[];
   readonly writeAnchor?: string;
   readonly checkpoint?: readonly string[];
+  readonly identity?: readonly string[];
 }
 
 export async function check(options: CheckOptions, io: Io): Promise<void> {
@@ -49,8 +51,9 @@ export async function checkFiles(files: readonly string[], options: CheckOptions
   const key =
     options.key === undefined ? null : readSecret(options.key, '--key', { env: io.env, baseDir: io.cwd });
   const anchors = anchorsOf(options, key, io);
+  const identities = readIdentities(options.identity ?? [], { env: io.env, baseDir: io.cwd });
   for (const file of files) {
-    const report = await verifyFile(resolve(io.cwd, file), anchors);
+    const report = await verifyFile(resolve(io.cwd, file), anchors, { identities });
     io.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describeFile(report, width(io)));
     if (!report.ok) io.exitCode = 1;
   }

@@ -1,6 +1,6 @@
 /**
- * Moves full segments out of a journal: compresses a segment, flushes the copy, reads it back, compares the SHA-256 of its bytes
- * with that of the segment's, and only then removes the segment. An anchor in `archived.ndjson`, in the journal and in the archive, states that the move was intended. It is
+ * Moves full segments out of a journal: compresses a segment, encrypts the copy if there are recipients, flushes it, reads it back, compares the
+ * SHA-256 of its bytes, and only then removes the segment. An anchor in `archived.ndjson`, in the journal and in the archive, states that the move was intended. It is
  * signed if `decision_log.journal.key` is set.
  */
 import { createHash } from 'node:crypto';
@@ -17,11 +17,12 @@ import {
   rmSync,
   truncateSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PassThrough, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { SluiceError } from '../../errors.ts';
+import { encryption } from '../age.ts';
 import { type Anchor, formatAnchor } from '../verify/anchor.ts';
 import { ARCHIVED, errno, listOrigins, makeDirectory, type Segment, syncDirectory } from './directory.ts';
 import { inspect, ownMembers } from './chain.ts';
@@ -39,6 +40,8 @@ export interface ArchiveOptions {
   readonly before: Date | null;
   /** `decision_log.journal.key` */
   readonly key: Buffer | null;
+  /** public keys of age; none: copies are compressed only */
+  readonly recipients: readonly string[];
   /** seq up to which every index and sink has the records of a chain */
   copied(origin: string): Promise<number>;
   progress?(bytes: number, total: number): void;
@@ -115,52 +118,53 @@ async function move(options: ArchiveOptions): Promise<readonly ArchivedSegment[]
   const moved: ArchivedSegment[] = [];
   let done = 0;
   for (const { origin, segment } of chosen) {
-    const { records, first, last, hash } = await copy(segment, to);
+    const { records, first, last, hash } = await copy(segment, to, options.recipients);
     const anchor: Anchor = { origin, seq: last, hash, at: new Date().toISOString(), archived: true };
     const line = formatAnchor(anchor, key);
     // The order makes an interruption safe: anchor in the archive, anchor in the journal, then remove the segment.
     for (const place of [to, dir]) append(place, line);
     rmSync(segment.path);
     syncDirectory(dir);
-    moved.push({ origin, file: nameOf(segment), records, first, last, bytes: segment.size });
+    moved.push({
+      origin,
+      file: nameOf(segment, options.recipients),
+      records,
+      first,
+      last,
+      bytes: segment.size,
+    });
     done += segment.size;
     options.progress?.(done, total);
   }
   return moved;
 }
 
-const nameOf = (segment: Segment): string => `${segment.file}.gz`;
+const nameOf = ({ file }: Segment, recipients: readonly string[]): string =>
+  recipients.length === 0 ? `${file}.gz` : `${file}.gz.age`;
 
-/** Writes the copy if there is none, and compares it. A copy may be there from a run that was interrupted. */
-async function copy(segment: Segment, to: string): Promise<ChainInFile> {
-  const path = join(to, nameOf(segment));
-  const draft = `${path}.new`;
-  try {
-    makeDirectory(to);
-    if (!existsSync(path)) {
-      await pipeline(createReadStream(segment.path), createGzip(), createWriteStream(draft, { mode: 0o640 }));
-      sync(draft);
-      renameSync(draft, path);
-    }
-    sync(path);
-    syncDirectory(to);
-  } catch (cause) {
-    if (existsSync(draft)) rmSync(draft);
-    throw new SluiceError('journal_unwritable', {
-      message: `${path} cannot be written (${errno(cause)}). The segment was left where it is.`,
-      cause,
-    });
-  }
-  const wanted = await digestOf(segment.path);
-  // What cannot be decompressed is no copy either.
-  const found = await digestOf(path, createGunzip()).catch(() => null);
-  if (found !== wanted)
-    throw new SluiceError(
+async function copy(segment: Segment, to: string, recipients: readonly string[]): Promise<ChainInFile> {
+  const path = join(to, nameOf(segment, recipients));
+  const refused = (): SluiceError =>
+    new SluiceError(
       'input_invalid',
       `${path} is not a copy of the segment ${segment.file}. Move it away and archive again; the segment was left where it is.`,
     );
+  if (recipients.length === 0) {
+    // A copy may be there from a run that was interrupted.
+    if (!existsSync(path)) await write(segment, path, recipients);
+    else settle(path);
+    const wanted = await digestOf(segment.path);
+    // What cannot be decompressed is no copy either.
+    if ((await digestOf(path, createGunzip()).catch(() => null)) !== wanted) throw refused();
+  } else {
+    // Nobody here can decrypt it: its bytes are compared with those that were written.
+    const written = await write(segment, path, recipients);
+    if ((await digestOf(path)) !== written) throw refused();
+  }
   // Whether removed content was stated is known: the journal has been verified.
-  const { ok, chains } = await verifyFile(path, [], { isStated: true });
+  const { ok, chains } = await verifyFile(recipients.length === 0 ? path : segment.path, [], {
+    isStated: true,
+  });
   if (!ok || chains.length !== 1)
     throw new SluiceError(
       'chain_broken',
@@ -168,6 +172,53 @@ async function copy(segment: Segment, to: string): Promise<ChainInFile> {
     );
   return chains[0]!;
 }
+
+/** @returns SHA-256 of the bytes that were written */
+async function write(segment: Segment, path: string, recipients: readonly string[]): Promise<string> {
+  const draft = `${path}.new`;
+  const digest = createHash('sha256');
+  try {
+    makeDirectory(dirname(path));
+    const encrypt = recipients.length === 0 ? null : await encryption(recipients);
+    const packed = createGzip();
+    const source = createReadStream(segment.path);
+    source.once('error', (e) => packed.destroy(e));
+    source.pipe(packed);
+    await pipeline(
+      encrypt === null ? packed : await encrypt(packed),
+      async function* (chunks: AsyncIterable<Uint8Array>) {
+        for await (const chunk of chunks) {
+          digest.update(chunk);
+          yield chunk;
+        }
+      },
+      createWriteStream(draft, { mode: 0o640 }),
+    );
+    sync(draft);
+    renameSync(draft, path);
+  } catch (cause) {
+    if (existsSync(draft)) rmSync(draft);
+    if (cause instanceof SluiceError) throw cause;
+    throw unwritable(path, cause);
+  }
+  settle(path);
+  return digest.digest('hex');
+}
+
+function settle(path: string): void {
+  try {
+    sync(path);
+    syncDirectory(dirname(path));
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+}
+
+const unwritable = (path: string, cause: unknown): SluiceError =>
+  new SluiceError('journal_unwritable', {
+    message: `${path} cannot be written (${errno(cause)}). The segment was left where it is.`,
+    cause,
+  });
 
 /** SHA-256 of the bytes of a file, after `through`. */
 async function digestOf(path: string, through: Transform = new PassThrough()): Promise<string> {

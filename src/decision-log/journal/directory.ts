@@ -6,6 +6,7 @@
  *   <origin>.lock                  held by the process that appends (lock.ts)
  *   .archive.lock                  held by the process that moves segments to an archive
  *   archived.ndjson                anchors of segments that were moved to an archive (archive.ts)
+ *   ended                          origins whose chains no process goes on with, one a line: of a backup that was restored
  *   quarantine/<origin>.<seq>.<n>.torn   half-written tails, moved here at a start, and segments that were lost before a record in them was
  *                                        acknowledged
  *   sinks/<sink>.<origin>.json     the sink's position in the origin's chain (sinks/position.ts)
@@ -13,6 +14,7 @@
  *   sinks/<sink>.left-over.lock    held by the process that also sends the chains of processes that have ended
  *   tlog/<origin>/checkpoint, tile/…  the log of the chain (tree/tiles.ts), and tlog/<origin>.lock, held by the process that writes it
  *   data-subject.key               the generated key of the data-subject HMACs, mode 0600
+ *   data-subject.key.saved         when it was saved elsewhere: by a backup, or as shares
  */
 import {
   closeSync,
@@ -47,6 +49,7 @@ export interface OriginFiles {
 
 export const ARCHIVED = 'archived.ndjson';
 export const QUARANTINE = 'quarantine';
+export const ENDED = 'ended';
 const ORIGIN = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 const SEGMENT = new RegExp(`^(${ORIGIN})\\.(\\d{16})\\.jsonl$`);
 const SIDE = new RegExp(`^(${ORIGIN})\\.(head|lock)$`);

@@ -1,13 +1,13 @@
 /**
- * Verifies records outside a journal: an export, a segment, or an archived segment (gzip). Each line must be exactly what
+ * Verifies records outside a journal: an export, a segment, or an archived segment (gzip, age). Each line must be exactly what
  * Sluice writes for its record, and adjacent records of a chain must be linked. Gaps are counted but are no problem, since
  * an export may be filtered. The shared documents of the file are kept in memory, 8 MiB at most for each segment in it.
  */
-import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { SluiceError } from '../../errors.ts';
+import { isSluiceError, SluiceError } from '../../errors.ts';
+import { type Identities, openFile } from '../age.ts';
 import type { CopyMask, DecisionRecord } from '../../model/record.ts';
 import type { Anchor } from './anchor.ts';
 import { isLinked } from '../journal/chain.ts';
@@ -71,7 +71,10 @@ const GZIP = Buffer.from([0x1f, 0x8b]);
 export async function verifyFile(
   path: string,
   anchors: readonly Anchor[] = [],
-  { isStated = false }: { readonly isStated?: boolean } = {},
+  {
+    isStated = false,
+    identities = [],
+  }: { readonly isStated?: boolean; readonly identities?: Identities } = {},
 ): Promise<FileReport> {
   const file = basename(path);
   const problems = new Problems(
@@ -102,7 +105,7 @@ export async function verifyFile(
       decision_id: record?.decision_id ?? null,
     });
   try {
-    for await (const line of linesOf(path)) {
+    for await (const line of linesOf(path, identities)) {
       number++;
       if (!line.complete) {
         say(
@@ -183,6 +186,7 @@ export async function verifyFile(
         say('anchor_mismatch', 'An anchor names another hash for this record.', at);
     }
   } catch (cause) {
+    if (isSluiceError(cause)) throw cause;
     if (number === 0)
       throw new SluiceError('input_invalid', {
         message: `${file} cannot be read (${errno(cause)}).`,
@@ -231,19 +235,19 @@ function maskedIn(line: Buffer): (DecisionRecord & CopyMask) | null {
 }
 
 /** Detects gzip by the first bytes, not by the file name. */
-async function* linesOf(path: string): AsyncGenerator<Line, void, void> {
-  const raw = createReadStream(path, { highWaterMark: 1 << 20 });
+async function* linesOf(path: string, identities: Identities): AsyncGenerator<Line, void, void> {
+  const raw = await openFile(path, identities);
   const iterator = raw[Symbol.asyncIterator]();
   try {
     const first = await iterator.next();
     if (first.done === true) return;
-    const head = first.value as Buffer;
+    const head = Buffer.from(first.value as Uint8Array);
     const all = (async function* () {
       yield head;
       for (;;) {
         const next = await iterator.next();
         if (next.done === true) return;
-        yield next.value as Buffer;
+        yield Buffer.from(next.value as Uint8Array);
       }
     })();
     if (!head.subarray(0, 2).equals(GZIP)) {

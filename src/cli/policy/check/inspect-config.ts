@@ -9,7 +9,8 @@ import { VERIFICATION_METHODS } from '../../../model/verification.ts';
 import { approvalOf, signingReviewer } from '../../../policy/bundle/approval.ts';
 import type { PolicyBundle } from '../../../policy/bundle/bundle.ts';
 import { approvingOf } from '../../../policy/store.ts';
-import { sinkNames } from '../../../decision-log/settings.ts';
+import { isUnsaved } from '../../../decision-log/secret.ts';
+import { settings, sinkNames } from '../../../decision-log/settings.ts';
 import { layoutOf } from '../../../disclosure/media.ts';
 import { routeWarnings } from '../../../routing/warnings.ts';
 import { type Finding, findings } from './findings.ts';
@@ -151,6 +152,15 @@ export function sinkFindings(
       const message = `has no sink ${name}, which sinks.yaml of the policy names${nearestOrAll(name, known)}`;
       return told([loaded.fault(['decision_log', 'sinks'], message)], 'warning');
     });
+}
+
+/** Without this key nobody finds a data subject in the log. Beside the journal is no second copy of it. */
+export function keyFindings({ config, directory, fault }: LoadedConfig): readonly Finding[] {
+  const { dir } = settings(config.decision_log, directory);
+  if (config.decision_log.data_subject_key !== undefined || !isUnsaved(dir)) return [];
+  const message =
+    'the generated data-subject.key beside the journal is neither in a backup (sluice backup) nor shared (sluice recovery share): if it is lost, nobody finds a data subject in the log';
+  return told([fault(['decision_log'], message)], 'warning');
 }
 
 /**
