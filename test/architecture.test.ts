@@ -10,6 +10,8 @@ interface Import {
   readonly file: string;
   readonly from: string;
   readonly typeOnly: boolean;
+  /** `import()`: loaded when it is needed */
+  readonly isLate: boolean;
 }
 
 const files = (readdirSync(SRC, { recursive: true }) as string[])
@@ -29,7 +31,12 @@ const imports: Import[] = files.flatMap((file) => {
     const from = target.startsWith('.')
       ? relative(SRC, resolve(SRC, dirname(file), target)).replaceAll('\\', '/')
       : target;
-    return { file, from, typeOnly: m[1] !== undefined || m[4] !== undefined };
+    return {
+      file,
+      from,
+      typeOnly: m[1] !== undefined || m[4] !== undefined,
+      isLate: m[3] !== undefined,
+    };
   });
 });
 
@@ -271,6 +278,20 @@ describe('architecture', () => {
     );
   });
 
+  test('reports are made from decisions alone: they import model, errors and types of the query interface', () => {
+    const isQuery = (i: Import): boolean => i.from === 'decision-log/index/query.ts' && i.typeOnly;
+    expect(
+      breaches(
+        local.filter(
+          (i) =>
+            room(i.file) === 'reports' &&
+            !['reports', 'model', 'errors.ts'].includes(room(i.from)) &&
+            !isQuery(i),
+        ),
+      ),
+    ).toEqual([]);
+  });
+
   test('the console sees only the query interface of the decision log', () => {
     expect(
       breaches(
@@ -312,6 +333,7 @@ describe('architecture', () => {
     'cli-table3': ['cli/'],
     commander: ['cli/'],
     'csv-parse': ['cli/consent/read.ts'],
+    echarts: ['reports/chart.ts'],
     express: ['endpoints/'],
     'fastest-levenshtein': ['documents/near-name.ts'],
     graphql: ['rego/builtins/graphql'],
@@ -359,13 +381,14 @@ describe('architecture', () => {
     expect(Object.entries(OWNERS).filter(([, of]) => Array.isArray(of) && of.length > 1)).toEqual([]);
   });
 
-  test.each(['ajv', 'ajv-formats', 'asn1js', 'graphql'])(
+  test.each(['ajv', 'ajv-formats', 'asn1js', 'echarts', 'graphql'])(
     'the package %s is loaded when it is needed, and not at every start',
     (name) => {
       // graphql's lists of names are a file each
       const loads = imports.filter(
-        ({ from, typeOnly }) =>
+        ({ from, typeOnly, isLate }) =>
           !typeOnly &&
+          !isLate &&
           (from === name || (from.startsWith(`${name}/`) && !from.startsWith('graphql/language/'))),
       );
       expect(breaches(loads)).toEqual([]);

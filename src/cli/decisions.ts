@@ -27,6 +27,7 @@ import {
   type VerifyProofOptions,
 } from './decisions/proofs.ts';
 import { openRecord, recordQuestion } from './decisions/recorded.ts';
+import { type ReportOptions, report, withReportOptions } from './decisions/report.ts';
 import { inLogWords, place, source, type SourceOptions, withSource } from './decisions/source.ts';
 import { remove, type RemoveOptions } from './decisions/remove.ts';
 import { statement, type StatementOptions } from './decisions/statement.ts';
@@ -215,6 +216,16 @@ export function command(io: Io): Command {
         await record.close();
       }
     });
+  withReportOptions(
+    withFilters(
+      addRecorded('report [name]', 'a report on many decisions; without a name, the list of reports'),
+    ),
+  )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sluice decisions report unusual --since 30d --time-zone Asia/Shanghai\n  sluice decisions report customer-access --data-subject C100234 --format html --lang zh -o report.html',
+    )
+    .action((name: string | undefined, options: ReportOptions) => report(name, options, io));
   return decisions;
 }
 

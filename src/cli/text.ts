@@ -25,8 +25,11 @@ export const spellSpans = (spans: readonly (readonly [number, number])[]): strin
   spans.map(([a, b]) => (a === b ? `${a}` : `${a}–${b}`)).join(', ');
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** Lines of at most `columns` columns, broken anywhere. Control characters become `·`, so that data cannot control the terminal. */
-export function wrap(text: string, columns: number): string {
+/**
+ * Lines of at most `columns` columns. Control characters become `·`, so that data cannot control the terminal.
+ * @param at `spaces`: broken behind a space, if the second half of a line has one; else anywhere
+ */
+export function wrap(text: string, columns: number, at: 'spaces' | 'anywhere' = 'anywhere'): string {
   const lines: string[] = [];
   for (const paragraph of text.split('\n')) {
     let line = '';
@@ -34,9 +37,11 @@ export function wrap(text: string, columns: number): string {
     for (const { segment } of segmenter.segment(paragraph.replace(/[\u0000-\u001f\u007f-\u009f]/g, '·'))) {
       const w = stringWidth(segment);
       if (used + w > columns && line !== '') {
-        lines.push(line);
-        line = '';
-        used = 0;
+        const space = at === 'spaces' ? line.lastIndexOf(' ') : -1;
+        const rest = space >= line.length / 2 ? line.slice(space + 1) : '';
+        lines.push(rest === '' ? line : line.slice(0, space));
+        line = rest;
+        used = stringWidth(rest);
       }
       line += segment;
       used += w;

@@ -70,6 +70,24 @@ const recordedAs = (d: Decision) => ({
 });
 
 describe('a question of a command', () => {
+  test('is recorded of a report, with its name', async () => {
+    const { log, ask, questions } = await running();
+    expect(await ask('report', 'refusals', '--subject', 'u-1', '--by', '审计-李')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    await log.close();
+    const [question] = await questions();
+    expect(recordedAs(question!)).toEqual({
+      action: 'decisions.query',
+      by: '审计-李',
+      filters: { subject: 'u-1' },
+      results: '1',
+      complete: true,
+    });
+    expect(question!.labels).toMatchObject({ form: 'report', report: 'refusals' });
+  });
+
   test('is recorded with its filters as the log has them, its number of results, and who asks', async () => {
     const { log, ids, ask, questions } = await running();
     const hashed = log.dataSubject('顾客-1');

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { loadConfig } from '../../config/index.ts';
+import { type LoadedConfig, loadConfig } from '../../config/index.ts';
 import { type DecisionLogInput, indexOf, settings } from '../../decision-log/settings.ts';
 import { type DataSubjectHasher, dataSubjectHasher, isHashed } from '../../decision-log/data-subject.ts';
 import { feed } from '../../decision-log/index/feeder.ts';
@@ -42,6 +42,10 @@ export interface Place {
   readonly isConfigured: boolean;
   /** the journal is the configuration's own, and not one that --journal names */
   readonly isLive: boolean;
+  /** the whole configuration; null: there is none */
+  readonly loaded: LoadedConfig | null;
+  /** its file */
+  readonly file: string | null;
   readonly baseDir: string;
 }
 
@@ -66,6 +70,8 @@ export async function place(options: SourceOptions, io: Io): Promise<Place> {
     signing,
     isConfigured: loaded !== null,
     isLive: loaded !== null && options.journal === undefined,
+    loaded,
+    file,
     baseDir,
   };
 }
@@ -77,7 +83,7 @@ export function chainKey(options: SourceOptions, { config }: Place, io: Io): Buf
   return named === undefined ? null : keyBytes(named, 'decision_log.journal.key');
 }
 
-function hasher(options: SourceOptions, { config, dir }: Place, io: Io): DataSubjectHasher | null {
+export function hasher(options: SourceOptions, { config, dir }: Place, io: Io): DataSubjectHasher | null {
   if (options.dataSubjectKey !== undefined)
     return dataSubjectHasher(
       readSecret(options.dataSubjectKey, '--data-subject-key', { env: io.env, baseDir: io.cwd }),

@@ -9,12 +9,14 @@ export const width = (io: Io): number => Math.max(40, io.stdout.columns ?? 140);
 /**
  * Shrinks the widest columns until the rows fit. Cells are wrapped, never truncated.
  * @param whole index of a column that is wrapped last, such as an id that users copy
+ * @param at where cells are wrapped: `spaces` for sentences
  */
 export function table(
   head: readonly string[],
   rows: ReadonlyArray<readonly string[]>,
   columns: number,
   whole?: number,
+  at: 'spaces' | 'anywhere' = 'anywhere',
 ): string {
   const widths = head.map((title, i) => Math.max(...[title, ...rows.map((r) => r[i] ?? '')].map(longest)));
   const room = columns - 3 * head.length - 1;
@@ -25,7 +27,7 @@ export function table(
     if (widths[at]! <= 6) break;
     widths[at]! -= 1;
   }
-  const fit = (cell: string, i: number): string => wrap(plain(cell), widths[i]!);
+  const fit = (cell: string, i: number): string => wrap(plain(cell), widths[i]!, at);
   const out = new Table({ head: head.map(fit), style: { head: [], border: [], compact: true } });
   for (const row of rows) out.push(row.map(fit));
   return `${out.toString()}\n`;

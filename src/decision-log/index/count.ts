@@ -184,7 +184,7 @@ function byValues(a: CountRow, b: CountRow): number {
 const PAGE = 1000;
 
 /** Every result once, in any order. New decisions have later ids, so pages do not shift while there are more. */
-async function* allResults(
+export async function* allResults(
   source: QueryInterface,
   query: DecisionQuery,
 ): AsyncGenerator<Decision, void, void> {
