@@ -243,9 +243,22 @@ function readAny(
   }
   if (nearest === null || (fitting.length > 1 && type !== 'object'))
     return fault(`must be ${describe(schema)}`);
+  const rivals = rivalsOf(fitting);
+  const held = rivals.filter((name) => isMap(node) && node.has(name));
+  if (held.length > 1)
+    return fault(`needs exactly one of ${rivals.join(', ')}; it has ${held.join(' and ')}`);
   context.faults.push(...nearest);
   return UNREAD;
 }
+
+/** Members by which alternatives are told apart: each is required by one, and unknown to all others. */
+const rivalsOf = (alternatives: readonly Schema[]): readonly string[] =>
+  alternatives.flatMap(
+    (schema) =>
+      schema.required?.find((name) =>
+        alternatives.every((other) => other === schema || other.properties?.[name] === undefined),
+      ) ?? [],
+  );
 
 function check(schema: Schema, value: unknown): string | null {
   if (schema.const !== undefined && value !== schema.const) return `must be ${JSON.stringify(schema.const)}`;

@@ -248,6 +248,12 @@ describe('faults', () => {
       'decision_log.journal.durabilty: unknown key; did you mean "durability"?',
     ],
     [
+      'two indexes',
+      'sqlite: ./data/decisions.db',
+      'sqlite: ./data/decisions.db, postgres: x',
+      'decision_log.index: needs exactly one of sqlite, postgres; it has sqlite and postgres',
+    ],
+    [
       'nobody who could be let in',
       /identity:\n.*\n.*\n.*\n/,
       'identity: {}\n',
