@@ -2,8 +2,9 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { feed } from '../../src/decision-log/index/feeder.ts';
+import { openPostgresIndex } from '../../src/decision-log/index/postgres.ts';
 import { openSqliteIndex } from '../../src/decision-log/index/sqlite.ts';
 import { scanQuery } from '../../src/decision-log/index/scan.ts';
 import { archive } from '../../src/decision-log/journal/archive.ts';
@@ -25,6 +26,7 @@ import {
   writeJournal,
 } from '../support/journals.ts';
 import { newSigner } from '../support/notes.ts';
+import { freshSchema, POSTGRES } from '../support/postgres.ts';
 
 const KEY = Buffer.from('a key of sufficient length');
 
@@ -129,27 +131,35 @@ describe('content that is removed', () => {
     expect(readable(dir)).toHaveLength(11);
   });
 
-  test('is forgotten by the index, and positions of indexes stay right when the chain goes on', async () => {
-    const dir = temporaryDirectory();
-    await writeJournal(dir, 20, { segmentSize: 8000 });
-    const index = openSqliteIndex(join(dir, 'index.db'));
-    await feed(dir, index);
-    const { chains } = await removeFrom(dir, isOdd, {
-      forget: (origin, ranges) => index.forget(origin, ranges),
-    });
-    const more = await openJournal(dir, { segmentSize: 8000 });
-    for (let i = 20; i < 30; i++) await more.append(draft(i));
-    await more.close();
-    await feed(dir, index);
-    const { origin } = chains[0]!;
-    const inJournal = (await scanQuery(dir).query({ origin, limit: 1000 })).decisions;
-    expect(inJournal).toHaveLength(20);
-    expect((await index.query({ origin, limit: 1000 })).decisions).toEqual(inJournal);
-    const hashed = (n: number) => `hmac:0011aabb:${String(n).padStart(64, '0')}`;
-    const about = async (n: number) => (await index.query({ data_subject: hashed(n) })).decisions.length;
-    expect([await about(0), await about(1)]).toEqual([0, 1]);
-    await index.close();
-  });
+  test.each(['sqlite', 'postgres'])(
+    'is forgotten by the index, and its position stays right when the chain goes on (%s)',
+    async (kind) => {
+      const dir = temporaryDirectory();
+      await writeJournal(dir, 20, { segmentSize: 8000 });
+      const schema = kind === 'sqlite' ? null : await freshSchema('removal');
+      onTestFinished(async () => schema?.drop());
+      const index =
+        schema === null
+          ? openSqliteIndex(join(dir, 'index.db'))
+          : await openPostgresIndex(POSTGRES, schema.schema);
+      await feed(dir, index);
+      const { chains } = await removeFrom(dir, isOdd, {
+        forget: (origin, ranges) => index.forget(origin, ranges),
+      });
+      const more = await openJournal(dir, { segmentSize: 8000 });
+      for (let i = 20; i < 30; i++) await more.append(draft(i));
+      await more.close();
+      await feed(dir, index);
+      const { origin } = chains[0]!;
+      const inJournal = (await scanQuery(dir).query({ origin, limit: 1000 })).decisions;
+      expect(inJournal).toHaveLength(20);
+      expect((await index.query({ origin, limit: 1000 })).decisions).toEqual(inJournal);
+      const hashed = (n: number) => `hmac:0011aabb:${String(n).padStart(64, '0')}`;
+      const about = async (n: number) => (await index.query({ data_subject: hashed(n) })).decisions.length;
+      expect([await about(0), await about(1)]).toEqual([0, 1]);
+      await index.close();
+    },
+  );
 
   test('is not looked for where a process writes, nor where a store has no copy yet', async () => {
     const dir = temporaryDirectory();
@@ -172,6 +182,17 @@ describe('content that is removed', () => {
     expect((await verify({ dir, key: null })).problems).toEqual([]);
   });
 
+  test('may be that of whole segments, which are archived all the same', async () => {
+    const [dir, to] = [temporaryDirectory(), temporaryDirectory()];
+    await writeJournal(dir, 20, { segmentSize: 8000 });
+    await removeFrom(dir, all);
+    const run = (copied: number) =>
+      archive({ dir, to, before: new Date(0), key: null, recipients: [], copied: async () => copied });
+    expect(await run(1)).toEqual([]);
+    expect((await run(20)).length).toBeGreaterThan(1);
+    expect((await verify({ dir, key: null })).problems).toEqual([]);
+  });
+
   test('can be archived, and its statements stay', async () => {
     const [dir, to] = [temporaryDirectory(), temporaryDirectory()];
     await writeJournal(dir, 20, { segmentSize: 8000 });
@@ -187,6 +208,11 @@ describe('content that is removed', () => {
     expect(moved.length).toBeGreaterThan(1);
     expect(moved.every(({ origin }) => origin.startsWith('test-'))).toBe(true);
     expect(await verify({ dir, key: null })).toMatchObject({ ok: true, removals: [{ records: 10 }] });
+    // A file alone does not tell whether the removal was stated; with the journal it is known.
+    const files = moved.map(({ file }) => join(to, file));
+    const alone = await runCommand(['decisions', 'verify', ...files]);
+    expect([alone.code, alone.stdout]).toEqual([1, expect.stringContaining('name it with --journal')]);
+    expect(await runCommand(['decisions', 'verify', ...files, '--journal', dir])).toMatchObject({ code: 0 });
   });
 });
 

@@ -8,6 +8,7 @@ import { readSecret } from '../../decision-log/secret.ts';
 import { type FileReport, verifyFile } from '../../decision-log/verify/file.ts';
 import { type Checkpoint, readCheckpoint } from '../../decision-log/tree/checkpoint.ts';
 import { readIdentities } from '../../decision-log/age.ts';
+import { readRemovals } from '../../decision-log/verify/removals.ts';
 import { verify } from '../../decision-log/verify/verify.ts';
 import { SluiceError } from '../../errors.ts';
 import type { Io } from '../io.ts';
@@ -52,8 +53,14 @@ export async function checkFiles(files: readonly string[], options: CheckOptions
     options.key === undefined ? null : readSecret(options.key, '--key', { env: io.env, baseDir: io.cwd });
   const anchors = anchorsOf(options, key, io);
   const identities = readIdentities(options.identity ?? [], { env: io.env, baseDir: io.cwd });
+  // The journal from which the file was archived.
+  const removals =
+    options.journal === undefined ? null : await readRemovals(resolve(io.cwd, options.journal));
   for (const file of files) {
-    const report = await verifyFile(resolve(io.cwd, file), anchors, { identities });
+    const report = await verifyFile(resolve(io.cwd, file), anchors, {
+      identities,
+      ...(removals === null ? {} : { isStated: removals.isStated.bind(removals) }),
+    });
     io.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describeFile(report, width(io)));
     if (!report.ok) io.exitCode = 1;
   }

@@ -110,7 +110,9 @@ async function move(options: ArchiveOptions): Promise<readonly ArchivedSegment[]
     for (const segment of segments.slice(0, Math.max(0, newest))) {
       const last = await lastOf(segment);
       if (last === null || last.seq > copied) break;
-      if (options.before !== null && Date.parse(last.timestamp) >= options.before.getTime()) break;
+      const { timestamp } = last;
+      if (options.before !== null && timestamp !== null && Date.parse(timestamp) >= options.before.getTime())
+        break;
       chosen.push({ origin, segment });
     }
   }
@@ -163,7 +165,7 @@ async function copy(segment: Segment, to: string, recipients: readonly string[])
   }
   // Whether removed content was stated is known: the journal has been verified.
   const { ok, chains } = await verifyFile(recipients.length === 0 ? path : segment.path, [], {
-    isStated: true,
+    isStated: () => true,
   });
   if (!ok || chains.length !== 1)
     throw new SluiceError(
@@ -255,28 +257,25 @@ function append(dir: string, line: string): void {
   }
 }
 
+/** The seq of its last record, and the newest time that is left: null if the content of all records was removed, which is older than what has content. */
 async function lastOf(
   segment: Segment,
-): Promise<{ readonly seq: number; readonly timestamp: string } | null> {
-  let last: { readonly seq: number; readonly timestamp: string } | null = null;
+): Promise<{ readonly seq: number; readonly timestamp: string | null } | null> {
+  let seq: number | null = null;
+  let timestamp: string | null = null;
   for await (const lines of readLines(segment.path)) {
     if (!lines.at(-1)!.complete) return null;
-    // The payload of the last record, with its timestamp, may have been removed.
+    let isLast = true;
     for (let i = lines.length - 1; i >= 0; i--) {
-      const at = timeOf(lines[i]!.bytes);
-      if (at === null) continue;
-      last = at;
+      const inspected = inspect(lines[i]!.bytes);
+      if (!inspected.ok || inspected.link.document !== null) continue;
+      if (isLast) seq = inspected.link.seq;
+      isLast = false;
+      const time = ownMembers(inspected)?.timestamp;
+      if (typeof time !== 'string') continue;
+      timestamp = time;
       break;
     }
   }
-  return last;
-}
-
-function timeOf(line: Buffer): { readonly seq: number; readonly timestamp: string } | null {
-  const inspected = inspect(line);
-  if (!inspected.ok || inspected.link.document !== null) return null;
-  const record = ownMembers(inspected);
-  return typeof record?.timestamp === 'string'
-    ? { seq: inspected.link.seq, timestamp: record.timestamp }
-    : null;
+  return seq === null ? null : { seq, timestamp };
 }

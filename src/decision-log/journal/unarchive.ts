@@ -52,7 +52,7 @@ export async function unarchive(options: {
         cause,
       });
     }
-    const { ok, chains } = await verifyFile(draft, [], { isStated: true });
+    const { ok, chains } = await verifyFile(draft, [], { isStated: () => true });
     if (!ok || chains.length !== 1) {
       rmSync(draft);
       throw new SluiceError(

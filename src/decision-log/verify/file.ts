@@ -65,21 +65,19 @@ const REWRITTEN: readonly { readonly shows: (line: Buffer) => boolean; readonly 
 const GZIP = Buffer.from([0x1f, 0x8b]);
 
 /**
- * @param isStated removed content is no problem: that its removal was stated is known from the journal
+ * @param isStated whether a journal states that the content of a record is removed; absent: nobody knows
  * @throws SluiceError `input_invalid` if it cannot be read or holds no record
  */
 export async function verifyFile(
   path: string,
   anchors: readonly Anchor[] = [],
   {
-    isStated = false,
+    isStated = () => false,
     identities = [],
-  }: { readonly isStated?: boolean; readonly identities?: Identities } = {},
+  }: { readonly isStated?: (origin: string, seq: number) => boolean; readonly identities?: Identities } = {},
 ): Promise<FileReport> {
   const file = basename(path);
-  const problems = new Problems(
-    'Whether its removal was stated, only `decisions verify` of the journal tells.',
-  );
+  const problems = new Problems('Whether its removal was stated, the journal tells: name it with --journal.');
   const chains = new Map<string, { -readonly [key in keyof ChainInFile]: ChainInFile[key] }>();
   const anchored = new Map(anchors.map((a) => [`${a.origin} ${a.seq}`, a]));
   const reader = new SegmentReader();
@@ -139,7 +137,8 @@ export async function verifyFile(
         say(read.fault, FAULTS[read.fault]);
         continue;
       }
-      if (isCut(read) && !isStated) problems.removed(read.link, file, number);
+      if (isCut(read) && !isStated(read.link.origin, read.link.seq))
+        problems.removed(read.link, file, number);
       else problems.endRun();
       const link = read.what === 'fault' ? { ...copy!, after: null, document: null } : read.link;
       const id = copy?.decision_id ?? (read.what === 'record' ? read.record.decision_id : null);

@@ -1,5 +1,9 @@
 /** Compares removed payloads with the statements of removal (removal/statement.ts) in the journal. */
 import type { DecisionRecord } from '../../model/record.ts';
+import { headPath, listOrigins } from '../journal/directory.ts';
+import { readHead } from '../journal/head.ts';
+import { readLines } from '../journal/lines.ts';
+import { SegmentReader } from '../journal/reader.ts';
 import {
   isIn,
   isOfRemovals,
@@ -57,4 +61,23 @@ export class Removals {
     }
     return [...found.values()];
   }
+}
+
+/** The statements in a journal, as far as the heads of their chains cover them. The chains are not verified: `verify` does that. */
+export async function readRemovals(dir: string): Promise<Removals> {
+  const removals = new Removals();
+  for (const { origin, segments } of await listOrigins(dir)) {
+    if (!isOfRemovals(origin)) continue;
+    const head = readHead(headPath(dir, origin), null)?.latest?.head.seq ?? 0;
+    const reader = new SegmentReader();
+    for (const { path } of segments) {
+      reader.begin();
+      for await (const lines of readLines(path))
+        for (const { bytes } of lines) {
+          const read = reader.read(bytes);
+          if (read.what === 'record') removals.collect(read.record, read.link.seq <= head);
+        }
+    }
+  }
+  return removals;
 }
