@@ -27,7 +27,7 @@ import {
   type VerifyProofOptions,
 } from './decisions/proofs.ts';
 import { openRecord, recordQuestion } from './decisions/recorded.ts';
-import { type ReportOptions, report, withReportOptions } from './decisions/report.ts';
+import { reportCommand } from './decisions/report-options.ts';
 import { inLogWords, place, source, type SourceOptions, withSource } from './decisions/source.ts';
 import { remove, type RemoveOptions } from './decisions/remove.ts';
 import { statement, type StatementOptions } from './decisions/statement.ts';
@@ -216,16 +216,12 @@ export function command(io: Io): Command {
         await record.close();
       }
     });
-  withReportOptions(
+  reportCommand(
     withFilters(
       addRecorded('report [name]', 'a report on many decisions; without a name, the list of reports'),
     ),
-  )
-    .addHelpText(
-      'after',
-      '\nExamples:\n  sluice decisions report unusual --since 30d --time-zone Asia/Shanghai\n  sluice decisions report customer-access --data-subject C100234 --format html --lang zh -o report.html',
-    )
-    .action((name: string | undefined, options: ReportOptions) => report(name, options, io));
+    io,
+  );
   return decisions;
 }
 

@@ -38,7 +38,10 @@ const has = (command: string, ...args: string[]): boolean => {
   }
 };
 const hasPython = has('python3', '--version') && has('openssl', 'version');
-if (!hasPython) console.warn('skipped: python3 and openssl are not both here, so verify.py is not run');
+if (!hasPython) {
+  if (process.env['SLUICE_PYTHON'] === 'required') throw new Error('python3 and openssl are not both here');
+  console.warn('skipped: python3 and openssl are not both here, so verify.py is not run');
+}
 
 /** A journal of two chains, with a decision in three parts. */
 async function journal(): Promise<{ dir: string; cwd: string; long: string }> {

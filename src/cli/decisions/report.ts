@@ -1,7 +1,6 @@
 /** `sluice decisions report`: answers over many decisions, as text, page, table or data. */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
 import { isHashed } from '../../decision-log/data-subject.ts';
 import { allResults } from '../../decision-log/index/count.ts';
 import type { DecisionQuery } from '../../decision-log/index/query.ts';
@@ -9,78 +8,18 @@ import { didYouMean } from '../../documents/near-name.ts';
 import { SluiceError } from '../../errors.ts';
 import { makeReport, readReport, REPORTS } from '../../reports/index.ts';
 import { reportHtml } from '../../reports/render/html.ts';
-import { type Context, type Need, type Report, type ReportKind, THRESHOLDS } from '../../reports/report.ts';
+import type { Context, Need, Report, ReportKind } from '../../reports/report.ts';
 import { sayIn } from '../../reports/words.ts';
 import { zoneOf } from '../../reports/zone.ts';
 import type { Io } from '../io.ts';
-import { oneOf, whole } from '../options.ts';
 import { contentOf } from '../signed.ts';
-import { type FilterOptions, filters } from './filters.ts';
+import { filters } from './filters.ts';
 import { policyFacts, reviewFacts, systemFacts } from './report-facts.ts';
 import { recordQuestion } from './recorded.ts';
+import type { ReportOptions } from './report-options.ts';
 import { reportCsv, reportText } from './report-text.ts';
 import { hasher, inLogWords, type Place, place, source, type SourceOptions } from './source.ts';
 import { table, width } from './table.ts';
-
-const OUTPUTS = ['terminal', 'html', 'csv', 'json'] as const;
-const LANGUAGES = ['en', 'zh'] as const;
-
-export interface ReportOptions extends SourceOptions, FilterOptions {
-  readonly by?: string;
-  readonly format: (typeof OUTPUTS)[number];
-  readonly out?: string;
-  readonly lang: (typeof LANGUAGES)[number];
-  readonly timeZone: string;
-  readonly rows: number;
-  readonly section?: string;
-  readonly policies?: string;
-  readonly ids?: string;
-  readonly previous?: string;
-  readonly days: number;
-  readonly deviations: number;
-  readonly least: number;
-  readonly callers: number;
-  readonly steps: number;
-  readonly hours: readonly [number, number];
-}
-
-const { days, deviations, least, callers, steps, hours } = THRESHOLDS;
-
-export const withReportOptions = (command: Command): Command =>
-  command
-    .option('--format <format>', OUTPUTS.join(', '), oneOf(OUTPUTS), 'terminal')
-    .option('-o, --out <file>', 'a new file, instead of standard output')
-    .option('--lang <language>', LANGUAGES.join(' or '), oneOf(LANGUAGES), 'en')
-    .option('--time-zone <name>', 'of days, hours and times: an IANA name, e.g. Asia/Shanghai', 'UTC')
-    .option('--rows <n>', 'of each table, in the terminal and on a page', whole(1, 1_000_000), 50)
-    .option('--section <id>', 'with --format csv: one table of the report')
-    .option(
-      '--policies <dir or bundle>',
-      'policy to compare with (default: the configuration’s, if it is a directory or a bundle)',
-    )
-    .option(
-      '--ids <file>',
-      'ids of customers, one a line: pseudonyms that the key makes of them are shown as ids',
-    )
-    .option('--previous <file>', 'with system-audit: the last one, as --format json wrote it')
-    .option('--days <n>', 'with unused-rights: without a use', whole(1, 36_500), days)
-    .option(
-      '--deviations <n>',
-      'unusual: how many robust standard deviations above the median',
-      whole(1, 1000),
-      deviations,
-    )
-    .option('--least <n>', 'unusual: customers in a day, at least', whole(1, 1_000_000), least)
-    .option('--callers <n>', 'unusual: callers of one customer, at least', whole(2, 1_000_000), callers)
-    .option('--steps <n>', 'unusual: steps of ids in order, at least', whole(2, 1_000_000), steps)
-    .option('--hours <from-to>', `unusual: working hours (default: ${hours.join('-')})`, hoursIn, hours);
-
-function hoursIn(text: string): readonly [number, number] {
-  const [, from, to] = /^(\d{1,2})-(\d{1,2})$/.exec(text) ?? [];
-  if (from === undefined || !(Number(from) < Number(to) && Number(to) <= 24))
-    throw new SluiceError('usage_invalid', '--hours: write the first hour and the end, such as 8-20.');
-  return [Number(from), Number(to)];
-}
 
 export async function report(name: string | undefined, options: ReportOptions, io: Io): Promise<void> {
   if (name === undefined) {
