@@ -177,6 +177,7 @@ export const ERROR_CODES = [
   'journal_unwritable',
   'journal_full',
   'chain_broken',
+  'index_cleared',
   'record_not_found',
   'query_too_large',
   'checkpoint_refused',

@@ -342,6 +342,7 @@ describe('architecture', () => {
       in: ['identity/', 'policy/bundle/', 'disclosure/treatments/', 'signing/'],
       why: 'tokens, signatures of bundles, encrypted values and what Sluice signs are uses of one library of cryptography',
     },
+    'pg-copy-streams': ['decision-log/index'],
     'lru-cache': { in: [''], why: 'a cache belongs to what it caches' },
     pg: {
       in: ['decision-log/index/', 'store/'],
@@ -574,6 +575,8 @@ describe('architecture', () => {
       'policy/snapshot/index.ts': 'belongs to one snapshot; the key has all that the policy reads',
       'policy/snapshot/projection.ts': 'numbers of texts',
       'store/sqlite.ts': 'prepared statements',
+      'decision-log/index/postgres.ts': 'documents never change; emptied with the tables',
+      'decision-log/index/sqlite.ts': 'the same',
     };
     const caches = files.filter(
       (f) => !['rego', 'cli'].includes(room(f)) && /new LRUCache\b/.test(codeOf(f)),

@@ -1,4 +1,4 @@
-/** `sluice decisions`: commands for auditors of the decision log. */
+/** `sluice decisions`: commands for auditors of the decision log. The file is long because it lists all of them with their options. */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { prove } from '../decision-log/verify/proof.ts';
@@ -18,6 +18,7 @@ import { type CheckBundleOptions, checkBundleAt, isBundle } from './decisions/ev
 import { exportDecisions, type ExportOptions, FORMATS } from './decisions/export.ts';
 import { count, type FilterOptions, filters, withFilters } from './decisions/filters.ts';
 import { follow, line } from './decisions/follow.ts';
+import { type IndexCommandOptions, indexCommand } from './decisions/index-status.ts';
 import { describeDecision } from './decisions/show.ts';
 import {
   checkpoint,
@@ -112,6 +113,10 @@ export function command(io: Io): Command {
         if (await isBundle(resolve(io.cwd, file))) await checkBundleAt(file, options, io);
         else await checkFiles([file], options, io);
     });
+
+  add('index', 'how far the index (decision_log.index) has followed the journal, and its size')
+    .option('--rebuild', 'empties it and fills it from the journal')
+    .action((options: IndexCommandOptions) => indexCommand(options, io));
 
   add('archive', 'moves full segments out of the journal, compressed, so that it still verifies')
     .requiredOption('--to <dir>', 'where they go; on another disk, or copied to one')

@@ -14,9 +14,9 @@ import { readHead } from './journal/head.ts';
 import { newDecisionId } from './ids.ts';
 import type { MaskCounts } from './sinks/masking.ts';
 import { type Answer, AuditThread } from './index/audit.ts';
-import { Copies, type LogStatus, type StoreStatus } from './index/copies.ts';
+import { Copies, type LogStatus, REPLACED, type StoreStatus } from './index/copies.ts';
 import { countSpec } from './index/count.ts';
-import { openSqliteIndex } from './index/sqlite.ts';
+import { openIndex, placeOf } from './index/open.ts';
 import { Journal, type JournalHooks } from './journal/journal.ts';
 import { compileMask, DEFAULT_MASK } from './mask.ts';
 import { type DecisionQuery, pseudonymous, type QueryInterface } from './index/query.ts';
@@ -91,7 +91,8 @@ export async function createDecisionLog(
   const sinks = sinksOf(config.sinks, baseDir);
   const checkpoints = checkpointsOf(config.checkpoints, deps.notes);
   // A server that is down may come back, so the worker retries. A file that cannot be a database is a configuration error.
-  if (index !== null && 'sqlite' in index) await openSqliteIndex(index.sqlite).close();
+  if (index !== null && 'sqlite' in index)
+    await openIndex(index, () => deps.logger.warn({ index: placeOf(index) }, REPLACED)).close();
 
   let copies: Copies | null = null;
   let ownKey: Buffer | null = null;

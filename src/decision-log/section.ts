@@ -23,6 +23,15 @@ export { checkSinks } from './sinks/section.ts';
 
 const pointers = (value: readonly string[]) => defaulted(Type.Array(pointer()), [...value]);
 
+const kept = () =>
+  optional(
+    duration({
+      min: '1d',
+      description:
+        'decisions are deleted from the index, by whole days (UTC), after this time; absent: never',
+    }),
+  );
+
 const journalSchema = section({
   dir: defaulted(
     path({ description: 'directory of the journal, on a local disk; created if it does not exist' }),
@@ -207,10 +216,17 @@ const holdSchema = section(
 export const decisionLogSchema = section({
   journal: defaulted(journalSchema, {}),
   index: defaulted(
-    Type.Union([Type.Literal('none'), section({ sqlite: path() }), section({ postgres: database() })], {
-      description:
-        'queryable copy: {sqlite: PATH} or {postgres: "env:DATABASE_URL"}; rebuilt from the journal if lost',
-    }),
+    Type.Union(
+      [
+        Type.Literal('none'),
+        section({ sqlite: path(), keep: kept() }),
+        section({ postgres: database(), keep: kept() }),
+      ],
+      {
+        description:
+          'queryable copy: {sqlite: PATH} or {postgres: "env:DATABASE_URL"}; rebuilt from the journal if lost',
+      },
+    ),
     'none',
   ),
   sinks: defaulted(sinksSchema, []),

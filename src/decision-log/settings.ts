@@ -49,7 +49,7 @@ const MIB = 1024 * KIB;
 
 export function indexOf(config: DecisionLogInput['index'], baseDir: string): WorkerSettings['index'] {
   if (config === undefined || config === 'none') return null;
-  return 'sqlite' in config ? { sqlite: resolve(baseDir, config.sqlite) } : config;
+  return 'sqlite' in config ? { ...config, sqlite: resolve(baseDir, config.sqlite) } : config;
 }
 
 export const sinksOf = (config: DecisionLogInput['sinks'], baseDir: string): WorkerSettings['sinks'] =>

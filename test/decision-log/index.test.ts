@@ -82,7 +82,7 @@ describe('an index', () => {
       client = new pg.Client(URL);
       await client.connect();
       await client.query(`CREATE SCHEMA ${SCHEMA}`);
-      all.push({ name: 'postgres', store: await openPostgresIndex(URL, SCHEMA) });
+      all.push({ name: 'postgres', store: openPostgresIndex(URL, { schema: SCHEMA }) });
     }
     scan = scanQuery(journal);
     decisionIds = await ids(scan, { limit: 1000 });
@@ -254,9 +254,11 @@ describe('an index', () => {
   test('stores each record once, even if several feeders run at the same time', async () => {
     const opened = [
       [openSqliteIndex(join(dir, 'shared.db')), openSqliteIndex(join(dir, 'shared.db'))],
-      ...(reachable ? [[await openPostgresIndex(URL, SCHEMA), await openPostgresIndex(URL, SCHEMA)]] : []),
+      ...(reachable
+        ? [[openPostgresIndex(URL, { schema: SCHEMA }), openPostgresIndex(URL, { schema: SCHEMA })]]
+        : []),
     ];
-    if (client) await client.query(`TRUNCATE ${SCHEMA}.sluice_records, ${SCHEMA}.sluice_positions`);
+    if (client) await client.query(`DROP SCHEMA ${SCHEMA} CASCADE; CREATE SCHEMA ${SCHEMA}`);
     for (const stores of opened) {
       await Promise.all(stores.map((store) => feed(journal, store)));
       for (const store of stores) {

@@ -141,7 +141,7 @@ describe('content that is removed', () => {
       const index =
         schema === null
           ? openSqliteIndex(join(dir, 'index.db'))
-          : await openPostgresIndex(POSTGRES, schema.schema);
+          : openPostgresIndex(POSTGRES, { schema: schema.schema });
       await feed(dir, index);
       const { chains } = await removeFrom(dir, isOdd, {
         forget: (origin, ranges) => index.forget(origin, ranges),

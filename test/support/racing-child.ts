@@ -18,6 +18,7 @@ export interface Task {
 /** Longer than a pipe takes at once, so that a writer has to wait in the middle. */
 const LINE = 100_000;
 const LINES = 20;
+const START = { segment: 1, offset: 0, seq: 0 };
 
 let log: OpenDecisionLog | undefined;
 const work: { readonly [what in Task['what']]: (task: Task) => Promise<unknown> } = {
@@ -26,7 +27,7 @@ const work: { readonly [what in Task['what']]: (task: Task) => Promise<unknown> 
   async index({ dir, me }) {
     const index = openSqliteIndex(`${dir}/decisions.db`);
     for (let seq = 1; seq <= LINES; seq++)
-      await index.take(`o-${me}`, [copy(`o-${me}`, seq)], { segment: 1, offset: seq, seq });
+      await index.take(`o-${me}`, [copy(`o-${me}`, seq)], { segment: 1, offset: seq, seq }, START);
     await index.close();
     return null;
   },
@@ -43,7 +44,7 @@ const work: { readonly [what in Task['what']]: (task: Task) => Promise<unknown> 
 async function fill(sink: Store, me: number): Promise<null> {
   for (let seq = 1; seq <= LINES; seq++) {
     const line = JSON.stringify({ me, seq, of: 'x'.repeat(LINE) });
-    await sink.take(`o-${me}`, [{ ...copy(`o-${me}`, seq), line }], { segment: 1, offset: seq, seq });
+    await sink.take(`o-${me}`, [{ ...copy(`o-${me}`, seq), line }], { segment: 1, offset: seq, seq }, START);
   }
   await sink.close();
   return null;

@@ -21,7 +21,7 @@ export interface ArchiveCommandOptions extends SourceOptions {
 export async function archive(options: ArchiveCommandOptions, io: Io): Promise<void> {
   const at = await place(options, io);
   const before = options.before === undefined ? null : new Date(time(options.before, '--before', new Date()));
-  const index = await openIndex(at);
+  const index = openIndex(at, io);
   const bar = progressBar(io, 'archiving');
   try {
     if (index !== null) await feed(at.dir, index);

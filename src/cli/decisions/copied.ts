@@ -1,17 +1,16 @@
 /** What commands that change segments need of the index and the sinks: how far their copies are. */
-import { openPostgresIndex } from '../../decision-log/index/postgres.ts';
-import { openSqliteIndex } from '../../decision-log/index/sqlite.ts';
 import type { IndexStore } from '../../decision-log/index/store.ts';
 import { indexOf, sinksOf } from '../../decision-log/settings.ts';
 import { openSink } from '../../decision-log/sinks/open.ts';
 import { publishedCheckpoint } from '../../decision-log/tree/log.ts';
-import type { Place } from './source.ts';
+import type { Io } from '../io.ts';
+import { openIndexOf, type Place } from './source.ts';
 
 /** null: there is none */
-export async function openIndex(at: Place): Promise<IndexStore | null> {
+export function openIndex(at: Place, io: Io): IndexStore | null {
   const index = indexOf(at.config.index, at.baseDir);
   if (index === null) return null;
-  return 'sqlite' in index ? openSqliteIndex(index.sqlite) : openPostgresIndex(index.postgres);
+  return openIndexOf(index, io);
 }
 
 /** @returns seq up to which the index, every sink and the checkpoints have the records of a chain */

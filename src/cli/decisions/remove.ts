@@ -41,7 +41,7 @@ export async function remove(options: RemoveOptions, io: Io): Promise<void> {
   );
   const key = chainKey(options, at, io);
   const { maxRecord, ...rest } = settings(at.config, at.baseDir);
-  const index = await openIndex(at);
+  const index = openIndex(at, io);
   const bar = progressBar(io, 'reading');
   try {
     if (index !== null) await feed(at.dir, index);

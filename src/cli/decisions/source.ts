@@ -6,7 +6,7 @@ import { type LoadedConfig, loadConfig } from '../../config/index.ts';
 import { type DecisionLogInput, indexOf, settings } from '../../decision-log/settings.ts';
 import { type DataSubjectHasher, dataSubjectHasher, isHashed } from '../../decision-log/data-subject.ts';
 import { feed } from '../../decision-log/index/feeder.ts';
-import { openIndex } from '../../decision-log/index/open.ts';
+import { type IndexSettings, openIndex } from '../../decision-log/index/open.ts';
 import type { IndexStore } from '../../decision-log/index/store.ts';
 import { DEFAULT_MASK } from '../../decision-log/mask.ts';
 import { type DecisionQuery, pseudonymous, type QueryInterface } from '../../decision-log/index/query.ts';
@@ -108,13 +108,20 @@ export function inLogWords(query: DecisionQuery, options: SourceOptions, at: Pla
   return query;
 }
 
+export const openIndexOf = (index: IndexSettings, io: Io): IndexStore =>
+  openIndex(index, () =>
+    io.stderr.write(
+      'sluice: the index was made by an earlier version of Sluice; it is built again from the journal\n',
+    ),
+  );
+
 /** The index, updated first, if the configuration has one; otherwise the journal. */
 export async function source(at: Place, io: Io): Promise<QueryInterface & { close(): Promise<void> }> {
   const index = indexOf(at.config.index, at.baseDir);
   if (index === null) return { ...scanQuery(at.dir), close: async () => undefined };
   let store: IndexStore;
   try {
-    store = await openIndex(index);
+    store = openIndexOf(index, io);
   } catch (e) {
     if (!isSluiceError(e)) throw e;
     io.stderr.write(`sluice: the journal is read instead of the index: ${e.message}\n`);

@@ -10,11 +10,12 @@ import { scanQuery } from './scan.ts';
 
 const { dir, index } = workerData as AuditSettings;
 const port = parentPort!;
+const open = async (): Promise<QueryInterface> => (index === null ? scanQuery(dir) : openIndex(index));
 let opened: Promise<QueryInterface> | null = null;
 
 /** An index that cannot be opened now is tried again by the next query. */
 function source(): Promise<QueryInterface> {
-  opened ??= (index === null ? Promise.resolve(scanQuery(dir)) : openIndex(index)).catch((e: unknown) => {
+  opened ??= open().catch((e: unknown) => {
     opened = null;
     throw e;
   });

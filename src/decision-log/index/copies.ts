@@ -15,6 +15,9 @@ type WorkerRequest =
   | { readonly type: 'query'; readonly query: object }
   | { readonly type: 'get'; readonly decisionId: string };
 
+export const REPLACED =
+  'the index was made by an earlier version of Sluice: it is built again from the journal';
+
 export interface StoreStatus {
   readonly ok: boolean;
   /** records of this process's chain that have been copied */
@@ -110,6 +113,15 @@ export class Copies implements QueryInterface {
         });
         return;
       }
+      case 'replaced':
+        this.#logger.warn({ index: message.store }, REPLACED);
+        return;
+      case 'pruned':
+        this.#logger.info(
+          { store: message.store, days: message.days },
+          'old decisions were deleted from the index',
+        );
+        return;
       case 'unreadable':
         this.#unreadable += message.count;
         return;

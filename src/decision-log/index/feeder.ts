@@ -5,10 +5,10 @@
 import { headPath, listOrigins, type OriginFiles } from '../journal/directory.ts';
 import { readHead } from '../journal/head.ts';
 import { readLines } from '../journal/lines.ts';
-import { SegmentReader } from '../journal/reader.ts';
+import { type Read, SegmentReader } from '../journal/reader.ts';
 import type { Copy, Position, Store } from './store.ts';
 
-/** Maximum records and bytes of one transaction. */
+/** Maximum records and bytes of one transaction. A store may say another number of records; then the bytes are those in the journal. */
 const BATCH = 500;
 const BATCH_BYTES = 4 << 20;
 
@@ -79,14 +79,22 @@ export async function feed(
     let position = positions.get(files.origin) ?? { segment: 0, offset: 0, seq: 0 };
     if (position.seq < head && signal?.aborted !== true) {
       const place = await placeAt(store, files, position);
-      for await (const step of batches(files, position, head, place)) {
-        if (step.copies.length > 0) await store.take(files.origin, step.copies, step.position);
+      const take = async (step: Step): Promise<void> => {
+        if (step.copies.length > 0) await store.take(files.origin, step.copies, step.position, position);
         position = step.position;
         taken(files.origin, position);
         refused += step.refused;
         seq.set(files.origin, position.seq);
+      };
+      let taking: Promise<void> = Promise.resolve();
+      for await (const step of batches(files, position, head, place, store)) {
+        // The next batch is read while the store takes this one.
+        await taking;
+        taking = take(step);
+        taking.catch(() => undefined);
         if (signal?.aborted) break;
       }
+      await taking;
     }
     lag += Math.max(0, head - position.seq);
   }
@@ -104,7 +112,9 @@ async function* batches(
   from: Position,
   head: number,
   place: Place,
+  store: Store,
 ): AsyncGenerator<Step, void, void> {
+  const most = store.batch ?? BATCH;
   let copies: Copy[] = [];
   let bytes = 0;
   let refused = 0;
@@ -126,21 +136,37 @@ async function* batches(
         const seq = read.what === 'fault' ? position.seq : read.link.seq;
         position = { segment: segment.first, offset, seq };
         Object.assign(place, { segment: segment.first, offset });
-        if (read.what === 'record') {
-          const copy = { record: read.record, line: read.line() };
+        const copy = read.what === 'record' ? copyOf(read) : null;
+        if (copy !== null && (store.holds?.(copy) ?? true)) {
           copies.push(copy);
-          bytes += copy.line.length;
+          // The line of a copy is made where it is needed, and the store will need it.
+          bytes += store.batch === undefined ? copy.line.length : line.bytes.length;
         } else if (read.what !== 'removed') refused++;
         if (seq === head) {
           // The next start may cut off what is behind the head, and write other lines there.
           yield { copies, position, refused };
           return;
         }
-        if (copies.length < BATCH && bytes < BATCH_BYTES) continue;
+        if (copies.length < most && bytes < (BATCH_BYTES * most) / BATCH) continue;
         yield { copies, position, refused };
         [copies, bytes, refused] = [[], 0, 0];
       }
     }
   }
   if (copies.length > 0 || refused > 0 || position !== from) yield { copies, position, refused };
+}
+
+function copyOf({ record, parts, line }: Extract<Read, { readonly what: 'record' }>): Copy {
+  // In version 1 it is the line of the file, which is valid until the next chunk.
+  if (parts === null) return { record, line: line() };
+  let made: string | undefined;
+  // An index does not need it, and it costs more than the rest.
+  return {
+    record,
+    parts,
+    get line() {
+      made ??= line();
+      return made;
+    },
+  };
 }

@@ -1,11 +1,19 @@
-/** Opens the index that the settings name. */
-import type { WorkerSettings } from './protocol.ts';
-import { openPostgresIndex } from './postgres.ts';
+/** Opens the index that the configuration names. */
+import { openPostgresIndex, type PostgresOptions } from './postgres.ts';
 import { openSqliteIndex } from './sqlite.ts';
-import type { IndexStore } from './store.ts';
+import type { IndexOptions, IndexStore } from './store.ts';
 
-/** @throws SluiceError `config_invalid` */
-export const openIndex = async (settings: NonNullable<WorkerSettings['index']>): Promise<IndexStore> =>
+export type IndexSettings = { readonly keep?: number | undefined } & (
+  | { readonly sqlite: string }
+  | ({ readonly postgres: string } & Pick<PostgresOptions, 'schema'>)
+);
+
+/** @throws SluiceError `config_invalid` for a file that cannot be opened or is no index */
+export const openIndex = (settings: IndexSettings, replaced?: IndexOptions['replaced']): IndexStore =>
   'sqlite' in settings
-    ? openSqliteIndex(settings.sqlite)
-    : openPostgresIndex(settings.postgres, settings.schema);
+    ? openSqliteIndex(settings.sqlite, { keep: settings.keep, replaced })
+    : openPostgresIndex(settings.postgres, { ...settings, replaced });
+
+/** For logs and messages; without user and password. */
+export const placeOf = (settings: IndexSettings): string =>
+  'sqlite' in settings ? settings.sqlite : 'PostgreSQL';

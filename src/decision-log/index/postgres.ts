@@ -1,211 +1,575 @@
 /**
  * The index for many machines: PostgreSQL with one partition a day (UTC), so that old days can be dropped instead of deleted
- * row by row. Inserts are idempotent by origin and seq. Stored positions make the feeders of all sidecars resumable.
+ * row by row. The position of a chain and its records are written in one transaction that holds the position's row, so each record is stored
+ * once, though no constraint says so.
+ *
+ * The file is long because reading and writing share the numbers of texts, and the generation of the tables that they are valid for.
+ *
+ * The tables have the version in their names. Sidecars of two versions fill their own; an index is a copy, so nothing is migrated.
  */
+import { hash } from 'node:crypto';
+import { finished } from 'node:stream/promises';
+import { LRUCache } from 'lru-cache';
 import pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
 import { SluiceError } from '../../errors.ts';
 import type { DecisionRecord } from '../../model/record.ts';
+import type { Members, Payload } from '../journal/compact.ts';
 import { type Decision, merge } from './decision.ts';
-import { isText, MAX_DURATION_MS, page, type ReadyQuery } from './query.ts';
-import type { Copy, IndexStore, Position } from './store.ts';
+import {
+  type Entry,
+  dateOf,
+  dayAt,
+  dayOf,
+  postingsOfNone,
+  type Stored,
+  entryOf,
+  idAt,
+  isDecisionId,
+  isIndexable,
+  numbersIn,
+  recordOf,
+  startOf,
+  Totals,
+} from './entry.ts'; // prettier-ignore
+import { DROP, partition, SCHEMA, T, VERSION } from './postgres-schema.ts';
+import { Profiles, type Text } from './profile.ts';
+import { page, type ReadyQuery } from './query.ts';
+import { type Day, keysIn, type Range, ranges, steps, summary } from './search.ts';
+import {
+  type Copy,
+  type IndexOptions,
+  type IndexStatus,
+  type IndexStore,
+  oldestKept,
+  type Position,
+  requireUnbroken,
+  type SeqRange,
+} from './store.ts'; // prettier-ignore
 
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS sluice_records (
-    at timestamptz NOT NULL, origin text NOT NULL, seq bigint NOT NULL,
-    decision_id text COLLATE "C" NOT NULL, kind text NOT NULL, outcome text NOT NULL,
-    subject text, action text, purpose text, resource_type text, resource_id text,
-    data_subjects text[] NOT NULL, paths text[] NOT NULL,
-    line text NOT NULL,
-    PRIMARY KEY (at, origin, seq)
-  ) PARTITION BY RANGE (at);
-  CREATE INDEX IF NOT EXISTS sluice_records_decision ON sluice_records (decision_id);
-  CREATE INDEX IF NOT EXISTS sluice_records_subject ON sluice_records (subject, decision_id);
-  CREATE INDEX IF NOT EXISTS sluice_records_data_subjects ON sluice_records USING gin (data_subjects);
-  CREATE INDEX IF NOT EXISTS sluice_records_paths ON sluice_records USING gin (paths);
-  CREATE TABLE IF NOT EXISTS sluice_positions (
-    origin text PRIMARY KEY, segment bigint NOT NULL, byte bigint NOT NULL, seq bigint NOT NULL
-  );
-`;
+/** Advisory lock: shared while records are written, exclusive while tables are created or deleted. */
+const LOCK = '5170421, 2';
+const BATCH = 5000;
+/** the day of profiles, which all days share */
+const ALL_DAYS = -1;
 
-/** Advisory lock while tables are created: `IF NOT EXISTS` alone fails if two connections create a table at once. */
-const LOCK = 5_170_421;
-const DAY = 86_400_000;
+export interface PostgresOptions extends IndexOptions {
+  /** of the database; default: that of the connection (tests use their own) */
+  readonly schema?: string | undefined;
+}
 
-/** @param schema of the database; default: that of the connection (tests use their own) */
-export async function openPostgresIndex(url: string, schema?: string): Promise<IndexStore> {
+export function openPostgresIndex(url: string, options: PostgresOptions = {}): IndexStore {
   const pool = new pg.Pool({
     connectionString: url,
     max: 4,
     connectionTimeoutMillis: 5000,
+    // A new connection has to read about all partitions before its first plan.
+    idleTimeoutMillis: 300_000,
     application_name: 'sluice',
-    ...(schema === undefined ? {} : { options: `-c search_path=${schema}` }),
+    ...(options.schema === undefined ? {} : { options: `-c search_path=${options.schema}` }),
   });
   // The pool replaces a broken idle connection at the next use. Without a listener the error would end the process.
   pool.on('error', () => undefined);
   // The pool removes its own listener while a connection is in use.
   pool.on('connect', (client) => void client.on('error', () => undefined));
-  return new PostgresIndex(pool);
+  return new PostgresIndex(pool, options);
 }
+
+type Client = pg.PoolClient;
+
+interface Row {
+  readonly decision: string;
+  readonly origin: string;
+  readonly seq: string;
+  readonly profile: string;
+  readonly hashes: string;
+  readonly payload: string;
+}
+
+const SELECT = `SELECT decision, origins.origin, records.seq, profile, encode(hashes, 'hex') AS hashes, payload
+  FROM ${T.records} AS records JOIN ${T.origins} AS origins ON origins.id = records.origin`;
 
 class PostgresIndex implements IndexStore {
   readonly name = 'postgres';
+  readonly batch = BATCH;
+  readonly holds = isIndexable;
   readonly #pool: pg.Pool;
-  readonly #days = new Set<string>();
+  readonly #options: PostgresOptions;
   #ready: Promise<void> | null = null;
+  /** of the tables; `clear` gives them another */
+  #generation = '';
+  /** false: PgBouncer sends statements to connections that do not know their names */
+  #isNamed = true;
+  /** days that have partitions */
+  #days = new Set<number>();
+  /** day → number of a text that many records share */
+  #numbers = new WeakMap<Text, Map<number, number>>();
+  readonly #documents = new LRUCache<number, Members>({ max: 10_000 });
+  #profiles = new Profiles();
 
-  constructor(pool: pg.Pool) {
+  constructor(pool: pg.Pool, options: PostgresOptions) {
     this.#pool = pool;
+    this.#options = options;
+  }
+
+  get oldest(): number {
+    return oldestKept(this.#options.keep);
   }
 
   /** Creates the tables at the first use, so that Sluice starts while the database is down. */
   async #prepared(): Promise<pg.Pool> {
-    this.#ready ??= this.#locked((client) => client.query(SCHEMA)).catch((e) => {
+    this.#ready ??= this.#transaction(async (client) => {
+      await client.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
+      const { rows } = await client.query<{ ours: unknown; earlier: unknown }>(
+        `SELECT to_regclass('${T.state}') AS ours, to_regclass('sluice_records') AS earlier`,
+      );
+      if (rows[0]!.ours !== null) return;
+      await client.query(SCHEMA);
+      if (rows[0]!.earlier !== null) this.#options.replaced?.();
+    }).catch((e) => {
       this.#ready = null;
-      throw unavailable(e);
+      throw e;
     });
     await this.#ready;
     return this.#pool;
   }
 
-  async #locked(work: (client: pg.PoolClient) => Promise<unknown>): Promise<void> {
-    const client = await this.#pool.connect();
+  async #transaction<R>(work: (client: Client) => Promise<R>): Promise<R> {
+    let client: Client | null = null;
     try {
+      client = await this.#pool.connect();
       await client.query('BEGIN');
-      await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
-      await work(client);
+      const result = await work(client);
       await client.query('COMMIT');
-    } catch (e) {
-      await client.query('ROLLBACK').catch(() => undefined);
-      throw e;
-    } finally {
       client.release();
+      return result;
+    } catch (e) {
+      // A connection in an unknown state is not used again.
+      client?.release(true);
+      throw unavailable(e);
+    }
+  }
+
+  /** Statements have names: PostgreSQL plans them for every partition, which takes longer than running them, and remembers the plan. */
+  async #rows<R extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<R[]> {
+    const pool = await this.#prepared();
+    const isNamed = this.#isNamed;
+    const name = isNamed ? { name: nameOf(text) } : {};
+    try {
+      return (await pool.query<R>({ ...name, text, values: [...values] })).rows;
+    } catch (e) {
+      if (!isNamed || !NOT_NAMED.has((e as { code?: string }).code ?? '')) throw unavailable(e);
+      this.#isNamed = false;
+      return this.#rows(text, values);
+    }
+  }
+
+  /** Numbers are valid as long as the tables are the same. */
+  #remember(generation: string): void {
+    if (generation === this.#generation) return;
+    this.#numbers = new WeakMap();
+    this.#documents.clear();
+    this.#profiles = new Profiles();
+    this.#days = new Set();
+    this.#generation = generation;
+  }
+
+  /** Reads new profiles, and returns the days, in one statement: each takes a round trip. */
+  async #read(): Promise<Day[]> {
+    for (;;) {
+      const generation = this.#generation;
+      const [state] = await this.#rows<{ generation: string; days: Day[]; profiles: [number, string][] }>(
+        `SELECT generation,
+         (SELECT coalesce(json_agg(d), '[]') FROM ${T.days} d) AS days,
+         (SELECT coalesce(json_agg(json_build_array(id, text) ORDER BY id), '[]')
+          FROM ${T.texts} WHERE day = $1 AND id > $2) AS profiles FROM ${T.state}`,
+        [ALL_DAYS, this.#profiles.last],
+      );
+      this.#remember(state!.generation);
+      // The profiles were those behind the last one of other tables.
+      if (this.#generation !== generation) continue;
+      for (const [number, text] of state!.profiles) this.#profiles.add(number, text);
+      return state!.days;
     }
   }
 
   async positions(): Promise<ReadonlyMap<string, Position>> {
-    const pool = await this.#prepared();
-    const { rows } = await pool.query<{ origin: string; segment: string; byte: string; seq: string }>(
-      'SELECT origin, segment, byte, seq FROM sluice_positions',
+    const rows = await this.#rows<{ origin: string; segment: string; byte: string; seq: string }>(
+      `SELECT origin, segment, byte, seq FROM ${T.origins}`,
     );
     return new Map(
       rows.map((r) => [r.origin, { segment: Number(r.segment), offset: Number(r.byte), seq: Number(r.seq) }]),
     );
   }
 
-  async take(origin: string, copies: readonly Copy[], position: Position): Promise<void> {
-    const pool = await this.#prepared();
-    await this.#partitions(copies);
-    const client = await pool.connect();
+  async take(origin: string, copies: readonly Copy[], position: Position, from: Position): Promise<void> {
+    await this.#prepared();
+    const oldest = dayAt(this.oldest);
+    const entries = copies.map(entryOf).filter(({ day }) => day >= oldest);
+    await this.#partitions(new Set(entries.map(({ day }) => day)));
     try {
-      await client.query('BEGIN');
-      await client.query(
-        `INSERT INTO sluice_records
-         SELECT (r->>0)::timestamptz, r->>1, (r->>2)::bigint, r->>3, r->>4, r->>5, r->>6, r->>7, r->>8, r->>9, r->>10,
-                ARRAY(SELECT jsonb_array_elements_text(r->11)), ARRAY(SELECT jsonb_array_elements_text(r->12)), l.line
-         FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS e(r, n)
-         JOIN unnest($2::text[]) WITH ORDINALITY AS l(line, n) USING (n)
-         ON CONFLICT DO NOTHING`,
-        [JSON.stringify(copies.map(({ record }) => columns(record))), copies.map((c) => c.line)],
-      );
-      await client.query(
-        `INSERT INTO sluice_positions VALUES ($1,$2,$3,$4) ON CONFLICT (origin) DO UPDATE
-         SET segment=excluded.segment, byte=excluded.byte, seq=excluded.seq WHERE excluded.seq > sluice_positions.seq`,
-        [origin, position.segment, position.offset, position.seq],
-      );
-      await client.query('COMMIT');
+      await this.#transaction(async (client) => {
+        await client.query(`SELECT pg_advisory_xact_lock_shared(${LOCK})`);
+        const { rows } = await client.query<{ generation: string }>(`SELECT generation FROM ${T.state}`);
+        this.#remember(rows[0]!.generation);
+        await this.#store(client, origin, entries, position, from);
+      });
     } catch (e) {
-      await client.query('ROLLBACK').catch(() => undefined);
-      // A partition may have been dropped meanwhile; it is created again.
-      this.#days.clear();
-      throw unavailable(e);
-    } finally {
-      client.release();
+      // What it has noted was undone, and a partition may have been dropped.
+      this.#generation = '';
+      throw e;
     }
   }
 
-  async #partitions(copies: readonly Copy[]): Promise<void> {
-    const missing = new Set(copies.map(({ record }) => day(record)).filter((d) => !this.#days.has(d)));
+  async #store(
+    client: Client,
+    origin: string,
+    entries: readonly Entry[],
+    position: Position,
+    from: Position,
+  ) {
+    await client.query(
+      `INSERT INTO ${T.origins} (origin, segment, byte, seq) VALUES ($1,0,0,0) ON CONFLICT DO NOTHING`,
+      [origin],
+    );
+    // Another feeder of this chain waits here, and then finds what is new.
+    const { rows } = await client.query<{ id: number; seq: string }>(
+      `SELECT id, seq FROM ${T.origins} WHERE origin = $1 FOR UPDATE`,
+      [origin],
+    );
+    const { id, seq: stored } = rows[0]!;
+    const seq = Number(stored);
+    requireUnbroken(seq, from);
+    const fresh = entries.filter((entry) => entry.seq > seq);
+    await this.#number(client, fresh);
+    const totals = new Totals();
+    let records = '';
+    let postings = '';
+    for (const entry of fresh) {
+      const { day, decision, keys } = entry;
+      const profile = this.#numberOf(entry.profile, ALL_DAYS)!;
+      const numbers = entry.documents.map((text) => this.#numberOf(text, day)!);
+      const payload = entry.payload(numbers).replaceAll('\\', '\\\\');
+      records += `${decision}\t${id}\t${entry.seq}\t${profile}\t\\\\x${entry.hashes}\t${payload}\n`;
+      postings += `${profile}\t${decision}\t${profile}\n`;
+      for (const key of keys) postings += `${key}\t${decision}\t${profile}\n`;
+      totals.add(entry, profile);
+    }
+    if (fresh.length > 0) {
+      await copyInto(client, T.records, records);
+      await copyInto(client, T.postings, postings);
+      const [days, counts] = [totals.days(), totals.counts()];
+      await client.query(
+        `INSERT INTO ${T.days} AS d SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[])
+         ON CONFLICT (day) DO UPDATE SET records = d.records + excluded.records,
+           low = least(d.low, excluded.low), high = greatest(d.high, excluded.high)`,
+        [days.map((d) => d.day), days.map((d) => d.records), days.map((d) => d.low), days.map((d) => d.high)],
+      );
+      await client.query(
+        `INSERT INTO ${T.counts} AS c SELECT * FROM unnest($1::bigint[], $2::int[], $3::bigint[])
+         ON CONFLICT (profile, day) DO UPDATE SET records = c.records + excluded.records`,
+        [counts.map((c) => c.profile), counts.map((c) => c.day), counts.map((c) => c.records)],
+      );
+    }
+    if (position.seq > seq)
+      await client.query(`UPDATE ${T.origins} SET segment = $2, byte = $3, seq = $4 WHERE id = $1`, [
+        id,
+        position.segment,
+        position.offset,
+        position.seq,
+      ]);
+  }
+
+  #numberOf(text: Text, day: number): number | undefined {
+    return this.#numbers.get(text)?.get(day);
+  }
+
+  /** Gives numbers to texts that many records share. Sorted, so that two transactions wait for each other in the same order. */
+  async #number(client: Client, entries: readonly Entry[]): Promise<void> {
+    const missing = new Map<string, { text: Text; day: number }[]>();
+    const note = (text: Text, day: number): void => {
+      if (this.#numberOf(text, day) !== undefined) return;
+      const name = `${day} ${text.digest}`;
+      missing.set(name, [...(missing.get(name) ?? []), { text, day }]);
+    };
+    for (const { day, documents, profile } of entries) {
+      note(profile, ALL_DAYS);
+      for (const text of documents) note(text, day);
+    }
     if (missing.size === 0) return;
-    await this.#locked(async (client) => {
-      for (const d of missing) {
-        const next = new Date(Date.parse(d) + DAY).toISOString().slice(0, 10);
-        // Both are formatted dates (digits and hyphens), so no text of a record enters the statement.
-        await client.query(
-          `CREATE TABLE IF NOT EXISTS sluice_records_${d.replaceAll('-', '')} PARTITION OF sluice_records
-           FOR VALUES FROM ('${d}T00:00:00Z') TO ('${next}T00:00:00Z')`,
-        );
+    const wanted = [...missing].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, [one]]) => one!);
+    const days = wanted.map(({ day }) => day);
+    const digests = wanted.map(({ text }) => Buffer.from(text.digest, 'hex'));
+    await client.query(
+      `INSERT INTO ${T.texts} (day, digest, text) SELECT * FROM unnest($1::int[], $2::bytea[], $3::text[])
+       ON CONFLICT DO NOTHING`,
+      [days, digests, wanted.map(({ text }) => text.text)],
+    );
+    const { rows } = await client.query<{ id: string; day: number; digest: string }>(
+      `SELECT id, day, encode(digest, 'hex') AS digest FROM ${T.texts}
+       JOIN unnest($1::int[], $2::bytea[]) AS w(day, digest) USING (day, digest)`,
+      [days, digests],
+    );
+    for (const { id, day, digest } of rows)
+      for (const { text } of missing.get(`${day} ${digest}`)!)
+        this.#numbers.set(text, (this.#numbers.get(text) ?? new Map<number, number>()).set(day, Number(id)));
+  }
+
+  async #partitions(days: ReadonlySet<number>): Promise<void> {
+    const missing = [...days].filter((day) => !this.#days.has(day));
+    if (missing.length === 0) return;
+    await this.#transaction(async (client) => {
+      await client.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
+      for (const day of missing) {
+        for (const table of [T.records, T.postings]) {
+          const { rows } = await client.query<{ found: unknown }>(
+            `SELECT to_regclass('${partition(table, dateOf(day))}') AS found`,
+          );
+          if (rows[0]!.found !== null) continue;
+          // Attaching blocks no queries; creating a partition does. All names and bounds are made of numbers.
+          await client.query(
+            `CREATE TABLE ${partition(table, dateOf(day))} (LIKE ${table} INCLUDING ALL);
+             ALTER TABLE ${table} ATTACH PARTITION ${partition(table, dateOf(day))}
+             FOR VALUES FROM ('${idAt(startOf(day))}') TO ('${idAt(startOf(day + 1))}')`,
+          );
+        }
       }
-    }).catch((e) => {
-      throw unavailable(e);
     });
-    for (const d of missing) this.#days.add(d);
+    for (const day of missing) this.#days.add(day);
   }
 
-  async forget(origin: string, ranges: Parameters<IndexStore['forget']>[1]): Promise<void> {
-    const pool = await this.#prepared();
-    await pool
-      .query(
-        `DELETE FROM sluice_records r USING unnest($2::bigint[], $3::bigint[]) AS range(first, last)
-         WHERE r.origin = $1 AND r.seq BETWEEN range.first AND range.last`,
-        [origin, ranges.map(([first]) => first), ranges.map(([, last]) => last)],
-      )
-      .catch((e) => {
-        throw unavailable(e);
-      });
-  }
-
-  query: IndexStore['query'] = (query) => page(query, (q, before, n) => this.#candidates(q, before, n));
+  query: IndexStore['query'] = (query) =>
+    page(query, async (q, before, n) => this.#fetch(await this.#candidates(q, before, n)));
 
   async get(decisionId: string): Promise<Decision | null> {
-    return isText(decisionId) ? ((await this.#fetch([decisionId]))[0] ?? null) : null;
+    await this.#read();
+    return (await this.#fetch([decisionId]))[0] ?? null;
   }
 
-  async #candidates(q: ReadyQuery, before: string | null, n: number): Promise<readonly Decision[]> {
-    const where: string[] = [];
-    const values: unknown[] = [];
-    const add = (sql: string, value: unknown) => {
-      if (value === undefined || value === null) return;
-      values.push(value);
-      where.push(sql.replace('?', `$${values.length}`));
-    };
-    add('decision_id < ?', before);
-    add('decision_id = ?', q.decision_id);
-    add('subject = ?', q.subject);
-    add('purpose = ?', q.purpose);
-    add('action = ?', q.action);
-    add('kind = ?', q.kind);
-    add('resource_type = ?', q.resource_type);
-    add('resource_id = ?', q.resource_id);
-    add('origin = ?', q.origin);
-    add('at >= ?', Number.isFinite(q.from) ? new Date(q.from) : null);
-    add('at < ?', Number.isFinite(q.to) ? new Date(q.to + MAX_DURATION_MS) : null);
-    // The data subject and the path may be in different parts of a decision, so only one of the two can narrow.
-    if (q.data_subject !== undefined) add('data_subjects @> ARRAY[?]::text[]', q.data_subject);
-    else add('paths @> ARRAY[?]::text[]', q.path);
-    values.push(n);
-    const pool = await this.#prepared();
-    const { rows } = await pool
-      .query<{ decision_id: string }>(
-        `SELECT DISTINCT decision_id FROM sluice_records ${where.length ? `WHERE ${where.join(' AND ')}` : ''}
-         ORDER BY decision_id DESC LIMIT $${values.length}`,
-        values,
-      )
-      .catch((e) => {
-        throw unavailable(e);
-      });
-    return this.#fetch(rows.map((r) => r.decision_id));
+  /** Ids of decisions that may match, newest first. */
+  async #candidates(q: ReadyQuery, before: string | null, n: number): Promise<readonly string[]> {
+    if (q.decision_id !== undefined) return before === null || q.decision_id < before ? [q.decision_id] : [];
+    const days = ranges(await this.#read(), q, before);
+    if (days.length === 0) return [];
+    const range = { from: days.at(-1)!.from, to: days[0]!.to };
+    const keys = keysIn(q);
+    const profiles = this.#profiles.matching(q, keys.length > 0);
+    if (profiles?.length === 0) return [];
+    if (keys.length > 0) return this.#byKeys(keys, profiles, range, n);
+    if (profiles === null) return this.#all(null, range, n);
+    const counts = await this.#rows<{ profile: string; day: number; records: string }>(
+      `SELECT * FROM ${T.counts} WHERE profile = ANY($1::bigint[])`,
+      [profiles],
+    );
+    const found: string[] = [];
+    const counted = counts.map(({ day, profile, records }) => ({
+      day,
+      profile: Number(profile),
+      records: Number(records),
+    }));
+    for (const step of steps(days, counted, n)) {
+      const most = n - found.length;
+      found.push(
+        ...(step.keys === null
+          ? await this.#all(profiles, step, most)
+          : await this.#byProfiles(step.keys, most)),
+      ); // prettier-ignore
+      if (found.length >= n) break;
+    }
+    return found;
   }
 
-  async #fetch(ids: readonly string[]): Promise<Decision[]> {
+  async #byKeys(keys: readonly number[], profiles: readonly number[] | null, { from, to }: Range, n: number) {
+    const others = keys
+      .slice(1)
+      .map(
+        (_, i) =>
+          `AND EXISTS (SELECT 1 FROM ${T.postings} o WHERE o.key = $${i + 6} AND o.decision = p.decision)`,
+      ); // prettier-ignore
+    return this.#ids(
+      `SELECT DISTINCT decision FROM ${T.postings} p WHERE key = $1 AND decision >= $2 AND decision < $3
+       AND ($5::bigint[] IS NULL OR profile = ANY($5)) ${others.join(' ')} ORDER BY decision DESC LIMIT $4`,
+      [keys[0], from, to, n, profiles, ...keys.slice(1)],
+    );
+  }
+
+  #byProfiles(keys: readonly (Range & { readonly key: number })[], n: number): Promise<string[]> {
+    return this.#ids(
+      `SELECT DISTINCT decision FROM unnest($1::bigint[], $2::uuid[], $3::uuid[]) AS k(key, low, high) CROSS JOIN LATERAL
+       (SELECT DISTINCT decision FROM ${T.postings} p WHERE p.key = k.key AND decision >= k.low AND decision < k.high
+        ORDER BY decision DESC LIMIT $4) AS found ORDER BY decision DESC LIMIT $4`,
+      [keys.map(({ key }) => key), keys.map(({ from }) => from), keys.map(({ to }) => to), n],
+    );
+  }
+
+  #all(profiles: readonly number[] | null, { from, to }: Range, n: number): Promise<string[]> {
+    return this.#ids(
+      `SELECT DISTINCT decision FROM ${T.records} WHERE decision >= $1 AND decision < $2
+       AND ($4::bigint[] IS NULL OR profile = ANY($4)) ORDER BY decision DESC LIMIT $3`,
+      [from, to, n, profiles],
+    );
+  }
+
+  async #ids(text: string, values: readonly unknown[]): Promise<string[]> {
+    return (await this.#rows<{ decision: string }>(text, values)).map(({ decision }) => decision);
+  }
+
+  async #fetch(decisions: readonly string[]): Promise<Decision[]> {
+    const ids = decisions.filter(isDecisionId);
     if (ids.length === 0) return [];
-    const pool = await this.#prepared();
-    const { rows } = await pool.query<{ decision_id: string; line: string }>(
-      'SELECT decision_id, line FROM sluice_records WHERE decision_id = ANY($1)',
-      [ids],
+    // The bounds name the partitions.
+    const rows = await this.#rows<Row>(
+      `${SELECT} WHERE decision = ANY($1::uuid[]) AND decision >= $2 AND decision <= $3`,
+      [ids, ids.at(-1), ids[0]],
     );
     const byId = new Map<string, DecisionRecord[]>(ids.map((id) => [id, []]));
-    for (const { decision_id, line } of rows) byId.get(decision_id)?.push(JSON.parse(line) as DecisionRecord);
+    for (const { record } of await this.#stored(rows)) byId.get(record.decision_id)!.push(record);
     return [...byId.values()].filter((records) => records.length > 0).map(merge);
+  }
+
+  async #stored(rows: readonly Row[]): Promise<Stored[]> {
+    const payloads = rows.map(({ payload }) => JSON.parse(payload) as Payload);
+    const documents = await this.#documentsOf(payloads.flatMap(numbersIn));
+    return rows.map(({ decision, origin, seq, profile, hashes }, i) => ({
+      record: recordOf(
+        { decision, origin, seq: Number(seq), hashes },
+        payloads[i]!,
+        (n) => documents.get(n)!,
+      ),
+      profile: Number(profile),
+    }));
+  }
+
+  async #documentsOf(numbers: readonly number[]): Promise<ReadonlyMap<number, Members>> {
+    const found = new Map<number, Members>();
+    const missing = new Set<number>();
+    for (const number of numbers) {
+      const known = this.#documents.get(number);
+      if (known === undefined) missing.add(number);
+      else found.set(number, known);
+    }
+    if (missing.size === 0) return found;
+    const rows = await this.#rows<{ id: string; text: string }>(
+      `SELECT id, text FROM ${T.texts} WHERE id = ANY($1::bigint[])`,
+      [[...missing]],
+    );
+    for (const { id, text } of rows) {
+      const document = JSON.parse(text) as Members;
+      this.#documents.set(Number(id), document);
+      found.set(Number(id), document);
+    }
+    return found;
+  }
+
+  async status(): Promise<IndexStatus> {
+    const [size] = await this.#rows<{ bytes: string }>(
+      `SELECT sum(pg_total_relation_size(c.oid)) AS bytes FROM pg_class c
+       WHERE relname LIKE '${T.state.replace('state', '')}%' AND relkind = 'r' AND pg_table_is_visible(c.oid)`,
+    );
+    return { version: VERSION, bytes: Number(size!.bytes), ...summary(await this.#read()) };
+  }
+
+  /** Other sidecars may do the same: who comes second finds nothing to delete. */
+  async prune(): Promise<readonly string[]> {
+    const before = dateOf(dayAt(this.oldest)).replaceAll('-', '');
+    const rows = await this.#rows<{ day: string }>(
+      `SELECT DISTINCT right(relname, 8) AS day FROM pg_class JOIN pg_inherits ON inhrelid = oid
+       WHERE inhparent IN ('${T.records}'::regclass, '${T.postings}'::regclass) AND right(relname, 8) < $1 ORDER BY 1`,
+      [before],
+    );
+    for (const { day } of rows) await this.#drop(day);
+    return rows.map(({ day }) => day.replace(/^(\d{4})(\d\d)(\d\d)$/, '$1-$2-$3'));
+  }
+
+  /** @param digits of a date */
+  async #drop(digits: string): Promise<void> {
+    const day = dayAt(Date.parse(digits.replace(/^(\d{4})(\d\d)(\d\d)$/, '$1-$2-$3')));
+    await this.#transaction(async (client) => {
+      // Whoever waits for the tables makes queries wait. So it gives up, and is tried again.
+      await client.query(`SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(${LOCK})`);
+      for (const table of [T.records, T.postings])
+        await client.query(`DROP TABLE IF EXISTS ${partition(table, digits)}`);
+      for (const table of [T.days, T.counts, T.texts])
+        await client.query(`DELETE FROM ${table} WHERE day = $1`, [day]);
+      const { rowCount } = await client.query(
+        `DELETE FROM ${T.texts} WHERE day = $1 AND id NOT IN (SELECT profile FROM ${T.counts})`,
+        [ALL_DAYS],
+      );
+      // Sidecars may know the numbers of these profiles.
+      if (rowCount !== 0) await client.query(`UPDATE ${T.state} SET generation = gen_random_uuid()`);
+    });
+    this.#days.delete(day);
+  }
+
+  async forget(origin: string, seqs: readonly SeqRange[]): Promise<void> {
+    await this.#read();
+    await this.#transaction(async (client) => {
+      await client.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
+      // In pieces, so that memory has a bound.
+      for (const [first, last] of seqs)
+        for (let from = first; from <= last; from += BATCH)
+          await this.#remove(client, origin, from, Math.min(last, from + BATCH - 1));
+      await client.query(`UPDATE ${T.state} SET generation = gen_random_uuid()`);
+    });
+  }
+
+  async #remove(client: Client, origin: string, first: number, last: number): Promise<void> {
+    const { rows } = await client.query<Row>(
+      `${SELECT} WHERE origins.origin = $1 AND records.seq BETWEEN $2 AND $3`,
+      [origin, first, last],
+    );
+    await client.query(
+      `DELETE FROM ${T.records} WHERE origin = (SELECT id FROM ${T.origins} WHERE origin = $1) AND seq BETWEEN $2 AND $3`,
+      [origin, first, last],
+    );
+    for (const [day, ofDay] of Map.groupBy(rows, ({ decision }) => dayOf(decision)))
+      await this.#removeOf(client, day, await this.#stored(ofDay));
+  }
+
+  /** Deletes what is stored of a day for removed records alone. */
+  async #removeOf(client: Client, day: number, removed: readonly Stored[]): Promise<void> {
+    const bounds = [idAt(startOf(day)), idAt(startOf(day + 1))];
+    const { rows } = await client.query<Row>(
+      `${SELECT} WHERE decision = ANY($1::uuid[]) AND decision >= $2 AND decision < $3`,
+      [[...new Set(removed.map(({ record }) => record.decision_id))], ...bounds],
+    );
+    const postings = postingsOfNone(removed, await this.#stored(rows));
+    await client.query(
+      `DELETE FROM ${T.postings} p USING unnest($3::bigint[], $4::uuid[], $5::bigint[]) AS r(key, decision, profile)
+       WHERE p.key = r.key AND p.decision = r.decision AND p.profile = r.profile AND p.decision >= $1 AND p.decision < $2`,
+      [
+        ...bounds,
+        postings.map((p) => p.key),
+        postings.map((p) => p.decision),
+        postings.map((p) => p.profile),
+      ],
+    );
+    const counts = [...Map.groupBy(removed, ({ profile }) => profile)];
+    await client.query(
+      `UPDATE ${T.counts} c SET records = c.records - r.n FROM unnest($2::bigint[], $3::bigint[]) AS r(profile, n)
+       WHERE c.day = $1 AND c.profile = r.profile`,
+      [day, counts.map(([profile]) => profile), counts.map(([, list]) => list.length)],
+    );
+    await client.query(`UPDATE ${T.days} SET records = records - $2 WHERE day = $1`, [day, removed.length]);
+    for (const table of [T.counts, T.days])
+      await client.query(`DELETE FROM ${table} WHERE day = $1 AND records = 0`, [day]);
+    await client.query(
+      `DELETE FROM ${T.texts} WHERE day = $1 AND id NOT IN (
+         SELECT number::bigint FROM ${T.records},
+           LATERAL (VALUES (payload::json ->> 'access'), (payload::json ->> 'subject'), (payload::json -> 'fields' ->> 0)) AS v(number)
+         WHERE decision >= $2 AND decision < $3 AND number IS NOT NULL
+         UNION SELECT (answer ->> 0)::bigint FROM ${T.records}, json_array_elements(payload::json -> 'answers') AS answer
+         WHERE decision >= $2 AND decision < $3)`,
+      [day, ...bounds],
+    );
+  }
+
+  async clear(): Promise<void> {
+    await this.#prepared();
+    await this.#transaction(async (client) => {
+      await client.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
+      await client.query(`${DROP}; ${SCHEMA}`);
+    });
   }
 
   async close(): Promise<void> {
@@ -213,32 +577,16 @@ class PostgresIndex implements IndexStore {
   }
 }
 
-const day = (record: DecisionRecord): string => new Date(record.timestamp).toISOString().slice(0, 10);
+/** The name of a statement. PostgreSQL cuts names after 63 bytes. */
+const nameOf = (text: string): string => hash('sha256', text, 'hex').slice(0, 32);
+/** codes of PostgreSQL: no such prepared statement, or one of that name already */
+const NOT_NAMED = new Set(['26000', '42P05']);
 
-/** PostgreSQL text cannot hold U+0000. A canonical line has it only as an escape, but a column would hold the character. */
-const plain = (text: string): string => text.replaceAll('\u0000', '\ufffd');
-
-function columns(r: DecisionRecord): unknown[] {
-  const d = r.disclosure;
-  const subjects = new Set(d?.data_subjects);
-  if (r.resource?.id !== undefined) subjects.add(r.resource.id);
-  const paths = new Set([...(d?.released ?? []), ...(d?.withheld ?? []).map((w) => w.path)]);
-  const text = (t: string | null | undefined) => (t === null || t === undefined ? null : plain(t));
-  return [
-    new Date(r.timestamp).toISOString(),
-    r.origin,
-    r.seq,
-    plain(r.decision_id),
-    r.kind,
-    r.outcome,
-    text(r.subject?.id),
-    text(r.action),
-    text(r.purpose),
-    text(r.resource?.type),
-    text(r.resource?.id),
-    [...subjects].map(plain),
-    [...paths].map(plain),
-  ];
+/** PostgreSQL's text format: a row a line, columns separated by tabs. JSON has neither tabs nor newlines. */
+async function copyInto(client: Client, table: string, rows: string): Promise<void> {
+  const stream = client.query(copyFrom(`COPY ${table} FROM STDIN`));
+  stream.end(rows);
+  await finished(stream);
 }
 
 const unavailable = (cause: unknown): SluiceError =>

@@ -5,16 +5,14 @@ import type { CopyRules } from '../../model/policy.ts';
 import type { MaskCounts } from '../sinks/masking.ts';
 import type { SinkConfig } from '../sinks/section.ts';
 import type { KeptLog } from '../tree/keep.ts';
+import type { IndexSettings } from './open.ts';
 import type { DecisionQuery } from './query.ts';
 
 export interface WorkerSettings {
   readonly dir: string;
   /** null: the worker only answers queries and copies nothing */
   readonly origin: string | null;
-  readonly index:
-    | { readonly sqlite: string }
-    | { readonly postgres: string; readonly schema?: string }
-    | null;
+  readonly index: IndexSettings | null;
   readonly sinks: readonly SinkConfig[];
   /** sinks get nothing before the first `rules` */
   readonly awaitsRules: boolean;
@@ -44,6 +42,10 @@ export type ToWorker =
   | { readonly type: 'close' };
 
 export type FromWorker =
+  /** the index is built again, because it was of an earlier version */
+  | { readonly type: 'replaced'; readonly store: string }
+  /** days (UTC) whose decisions the index keeps no longer */
+  | { readonly type: 'pruned'; readonly store: string; readonly days: readonly string[] }
   | { readonly type: 'copied'; readonly store: string; readonly seq: number }
   /** lines of the journal that cannot be read, which a store has not got */
   | { readonly type: 'unreadable'; readonly store: string; readonly count: number }

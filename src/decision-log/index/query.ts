@@ -107,6 +107,8 @@ function requireText(query: DecisionQuery): void {
     if (typeof value === 'string' && !isText(value))
       throw new SluiceError('input_invalid', `${name} contains U+0000 or half a surrogate pair.`);
 }
+/** the id of a decision */
+const CURSOR = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** @throws SluiceError `input_invalid` */
 export function readyQuery(query: DecisionQuery): ReadyQuery {
@@ -135,7 +137,7 @@ export function readyQuery(query: DecisionQuery): ReadyQuery {
     );
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
     throw new SluiceError('input_invalid', 'limit must be an integer from 1 to 1000.');
-  if (rest.cursor !== undefined && !/^[\w-]{1,100}$/.test(rest.cursor))
+  if (rest.cursor !== undefined && !CURSOR.test(rest.cursor))
     throw new SluiceError('input_invalid', 'cursor must be the cursor that the previous page returned.');
   return {
     ...rest,

@@ -13,10 +13,9 @@ import { Unavailable } from '../sinks/destination.ts';
 import { createMasker, type Masker, maskedStore } from '../sinks/masking.ts';
 import { openSink } from '../sinks/open.ts';
 import { feed } from './feeder.ts';
-import { openPostgresIndex } from './postgres.ts';
+import { openIndex, placeOf } from './open.ts';
 import { createLogKeeper, type KeptLog } from '../tree/keep.ts';
 import type { CheckpointSettings, FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
-import { openSqliteIndex } from './sqlite.ts';
 import type { IndexStore, Store } from './store.ts';
 
 const settings = workerData as WorkerSettings;
@@ -24,7 +23,10 @@ const port = parentPort!;
 const send = (message: FromWorker): void => port.postMessage(message);
 const closing = new AbortController();
 
-const index = await openIndex();
+const index =
+  settings.index === null
+    ? null
+    : openIndex(settings.index, () => send({ type: 'replaced', store: placeOf(settings.index!) }));
 const source: QueryInterface = index ?? scanQuery(settings.dir);
 const isOwn = (origin: string): boolean => origin === settings.origin;
 
@@ -35,7 +37,7 @@ let masker: Promise<Masker | null> = settings.awaitsRules ? first.promise : Prom
 
 const loops: Array<{ wake(): void; done: Promise<void>; store: Store }> = [];
 if (settings.origin !== null) {
-  if (index !== null) loops.push(keepFeeding(index, ownAndLeftOver()));
+  if (index !== null) loops.push(keepFeeding(index, ownAndLeftOver(), pruning(index)));
   for (const sink of settings.sinks) {
     const { store, takesLeftOver } = openSink(settings.dir, settings.origin, sink);
     const masked = maskedStore(
@@ -60,13 +62,6 @@ function ownAndLeftOver(takesLeftOver: () => boolean = () => true): () => (origi
     if (!takesLeftOver()) return isOwn;
     return (origin) => isOwn(origin) || !isHeld(journalLock(settings.dir, origin));
   };
-}
-
-async function openIndex(): Promise<IndexStore | null> {
-  if (settings.index === null) return null;
-  return 'sqlite' in settings.index
-    ? openSqliteIndex(settings.index.sqlite)
-    : openPostgresIndex(settings.index.postgres, settings.index.schema);
 }
 
 /** Signs in the main thread, which has the key. */
@@ -115,8 +110,25 @@ async function keepLog({ every, name, publicKey, witnesses }: CheckpointSettings
   }
 }
 
+/** milliseconds between looks for days that are too old */
+const PRUNE_EVERY = 3_600_000;
+
+function pruning(store: IndexStore): () => Promise<void> {
+  let next = 0;
+  return async () => {
+    if (store.oldest === 0 || performance.now() < next) return;
+    const days = await store.prune();
+    next = performance.now() + PRUNE_EVERY;
+    if (days.length > 0) send({ type: 'pruned', store: store.name, days });
+  };
+}
+
 /** Feeds a store until `close`. After a failure it retries with exponential backoff. */
-function keepFeeding(store: Store, wanted: () => (origin: string) => boolean) {
+function keepFeeding(
+  store: Store,
+  wanted: () => (origin: string) => boolean,
+  afterwards: () => Promise<void> = async () => undefined,
+) {
   let wake: () => void = () => undefined;
   let woken = false;
   const pause = (ms: number) =>
@@ -143,6 +155,7 @@ function keepFeeding(store: Store, wanted: () => (origin: string) => boolean) {
         if (result.refused > 0) send({ type: 'unreadable', store: store.name, count: result.refused });
         delay = 100;
         if (last) return;
+        await afterwards();
         // There may be hundreds of commits a second; the pause copies them in one batch.
         await pause(woken ? 20 : settings.interval);
         if (woken && !closing.signal.aborted) await new Promise((resolve) => setTimeout(resolve, 20));

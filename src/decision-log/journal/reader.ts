@@ -6,7 +6,7 @@ import type { DecisionRecord, RecordProof } from '../../model/record.ts';
 import { type ChainLink, inspect, type LineFault } from './chain.ts';
 import { completeLine } from './copy.ts';
 import type { DocumentKind, Payload } from './compact.ts';
-import { expand } from './expand.ts';
+import { expand, type Find } from './expand.ts';
 import { isShared, type Parsed, SHORT_REF } from './line.ts';
 import { readLines } from './lines.ts';
 
@@ -15,6 +15,8 @@ export type Read =
       readonly what: 'record';
       readonly link: ChainLink;
       readonly record: DecisionRecord;
+      /** what its own line holds, and the shared documents that it refers to; null: version 1 */
+      readonly parts: { readonly own: Payload; readonly find: Find } | null;
       /** the complete record as a line that can be verified on its own, without a newline */
       line(): string;
     }
@@ -88,7 +90,7 @@ export class SegmentReader {
     if (!inspected.ok) return { what: 'fault', fault: inspected.fault, record: inspected.record };
     const { link } = inspected;
     if (inspected.version === 1)
-      return { what: 'record', link, record: inspected.record, line: () => bytes.toString() };
+      return { what: 'record', link, record: inspected.record, parts: null, line: () => bytes.toString() };
     const { parsed } = inspected;
     if (link.document !== null) {
       const ref = parsed.commitment;
@@ -106,19 +108,22 @@ export class SegmentReader {
   #record(link: ChainLink, parsed: Parsed): Read {
     const own = parsed.payload as Payload;
     const salts: { [kind in DocumentKind]?: string[] } = {};
+    // `begin` replaces the maps, so the record stays readable.
+    const [shared, short] = [this.#shared, this.#takesShort ? this.#short : null];
+    const find = (kind: DocumentKind, ref: unknown) => {
+      const found = typeof ref === 'string' ? (shared.get(ref) ?? short?.get(ref)) : undefined;
+      if (found === undefined || found.kind !== kind)
+        throw new Missing(`the shared document ${String(ref)} (${kind}) is not in this segment`);
+      if (found.document === null) throw new Removed();
+      return { document: found.document, salt: found.salt };
+    };
     try {
       const draft = expand(own, (kind, ref) => {
-        const found =
-          typeof ref === 'string'
-            ? (this.#shared.get(ref) ?? (this.#takesShort ? this.#short.get(ref) : undefined))
-            : undefined;
-        if (found === undefined || found.kind !== kind)
-          throw new Missing(`the shared document ${String(ref)} (${kind}) is not in this segment`);
-        if (found.document === null) throw new Removed();
+        const { document, salt } = find(kind, ref);
         const list = salts[kind] ?? [];
-        list.push(found.salt);
+        list.push(salt);
         salts[kind] = list;
-        return found.document;
+        return document;
       });
       const { origin, seq, prev_hash, hash } = link;
       const record = { ...draft, origin, seq, prev_hash, hash };
@@ -129,7 +134,8 @@ export class SegmentReader {
         salt: parsed.salt,
         shared: salts,
       };
-      return { what: 'record', link, record, line: () => completeLine(record, proof) };
+      const parts = { own, find: (kind: DocumentKind, ref: unknown) => find(kind, ref).document };
+      return { what: 'record', link, record, parts, line: () => completeLine(record, proof) };
     } catch (e) {
       if (e instanceof Removed) return { what: 'removed', link, isCut: false };
       const detail = e instanceof Missing ? e.message : 'its payload is not a decision record';

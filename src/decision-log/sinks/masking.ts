@@ -60,12 +60,12 @@ export const maskedStore = (
   report: (counts: MaskCounts) => void,
 ): Store => ({
   ...store,
-  async take(origin, copies, position) {
+  async take(origin, copies, position, from) {
     const mask = await current();
-    if (mask === null) return store.take(origin, copies, position);
+    if (mask === null) return store.take(origin, copies, position, from);
     const left = copies.map((copy) => mask(copy, store.name));
     const kept = left.filter((copy) => copy !== null);
-    await store.take(origin, kept, position);
+    await store.take(origin, kept, position, from);
     const failed = kept.filter(({ record }) => record.mask_error !== undefined).length;
     const masked = kept.filter((copy) => !copies.includes(copy)).length - failed;
     const dropped = copies.length - kept.length;

@@ -1,0 +1,106 @@
+/**
+ * How both indexes find the candidates of a query, newest first. Days without a possible result are skipped. Within the others,
+ * the order of preference is: postings of a key (a customer, a subject, a grant), postings of the few profiles that
+ * may match, all decisions of the day if most match.
+ */
+import { dateOf, idAt, keyOf, startOf } from './entry.ts';
+import type { ReadyQuery } from './query.ts';
+import type { IndexStatus } from './store.ts';
+
+export interface Day {
+  readonly day: number;
+  readonly records: number;
+  /** least and greatest delay of its records, milliseconds */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Ids from `from` (inclusive) to `to` (exclusive). */
+export interface Range {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The greatest id and more. */
+const END = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/** The days in which results may be, newest first, each with the ids to look at. */
+export function ranges(days: readonly Day[], q: ReadyQuery, before: string | null): (Range & Day)[] {
+  const end = before ?? END;
+  return [...days]
+    .sort((a, b) => b.day - a.day)
+    .map((day) => {
+      // The time of a decision is that of a record: its id's and the delay.
+      const from = idAt(Math.max(startOf(day.day), q.from - day.high));
+      const to = idAt(Math.min(startOf(day.day + 1), q.to - day.low));
+      return { ...day, from, to: to < end ? to : end };
+    })
+    .filter(({ from, to }) => from < to);
+}
+
+/** Keys that a result must have, the one that is likely to be the rarest first. */
+export function keysIn(q: ReadyQuery): readonly number[] {
+  return [
+    ...[q.data_subject, q.resource_id].filter((id) => id !== undefined).map((id) => keyOf('id', id)),
+    ...(q.grant_id === undefined ? [] : [keyOf('grant', q.grant_id)]),
+    ...(q.subject === undefined ? [] : [keyOf('subject', q.subject)]),
+  ];
+}
+
+/** records of a day that have a profile */
+export interface Count {
+  readonly day: number;
+  readonly profile: number;
+  readonly records: number;
+}
+
+/** Costs in postings that are read: to begin with those of another profile, and to look at a record. */
+const SEEK = 10;
+const LOOK = 2;
+
+/** True if it costs less to look at each record of a day, newest first, until `n` are found, than to read the postings of each profile. */
+function isDense(counts: readonly Count[], matching: number, records: number, n: number): boolean {
+  const postings = counts.reduce((sum, count) => sum + SEEK + Math.min(count.records, n), 0);
+  return LOOK * Math.min(records, (n * records) / matching) < postings;
+}
+
+export interface Step extends Range {
+  /** null: look at every decision */
+  readonly keys: readonly (Range & { readonly day: number; readonly key: number })[] | null;
+}
+
+/** Steps through the days so that each is likely to find `n` candidates. */
+export function* steps(days: readonly (Range & Day)[], counts: readonly Count[], n: number): Generator<Step> {
+  const byDay = Map.groupBy(counts, ({ day }) => day);
+  let keys: (Range & { day: number; key: number })[] = [];
+  let found = 0;
+  let to = '';
+  for (const { day, records, from, to: end } of days) {
+    const range = { from, to: end };
+    const counted = byDay.get(day) ?? [];
+    const matching = counted.reduce((sum, count) => sum + count.records, 0);
+    if (matching === 0) continue;
+    if (isDense(counted, matching, records, n)) {
+      if (keys.length > 0) yield { from: end, to, keys };
+      [keys, found, to] = [[], 0, ''];
+      yield { ...range, keys: null };
+      continue;
+    }
+    if (keys.length === 0) to = end;
+    keys.push(...counted.map(({ profile }) => ({ ...range, day, key: profile })));
+    found += matching;
+    if (found < n) continue;
+    yield { from, to, keys };
+    [keys, found, to] = [[], 0, ''];
+  }
+  if (keys.length > 0) yield { from: days.at(-1)!.from, to, keys };
+}
+
+/** What the days say about an index as a whole. */
+export function summary(days: readonly Day[]): Pick<IndexStatus, 'records' | 'days'> {
+  const numbers = days.map(({ day }) => day);
+  return {
+    records: days.reduce((sum, { records }) => sum + records, 0),
+    days: days.length === 0 ? null : [dateOf(Math.min(...numbers)), dateOf(Math.max(...numbers))],
+  };
+}
