@@ -73,12 +73,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'backup',
     summary: 'journal, store and generated keys, while sidecars run',
-    load: async () => ({ command: (await import('./backup.ts')).backupCommand }),
+    load: () => import('./backup.ts'),
   },
   {
     name: 'restore',
     summary: 'a backup, where the configuration wants its parts',
-    load: async () => ({ command: (await import('./backup.ts')).restoreCommand }),
+    load: () => import('./restore.ts'),
   },
   {
     name: 'recovery',
