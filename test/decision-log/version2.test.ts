@@ -597,10 +597,10 @@ test('an altered line among lines without payloads is named', async () => {
   ]);
 });
 
-test('each line can be checked with the commands of the audit guide', async () => {
+test('each line can be checked with the commands of the documentation', async () => {
   const dir = temporaryDirectory();
   await writeJournal(dir, 3);
-  const guide = readFileSync(new URL('../../docs/audit-guide.md', import.meta.url), 'utf8');
+  const guide = readFileSync(new URL('../../docs/decision-log.md', import.meta.url), 'utf8');
   const commands = /```sh\n(line=\$\(sed[\s\S]*?)```/.exec(guide)![1]!.replace('data/journal/*', `${dir}/*`);
   for (const [i, line] of linesOf(segment(dir)).entries()) {
     const out = execFileSync('bash', ['-c', commands.replace('-n 4p', `-n ${i + 1}p`)]).toString();

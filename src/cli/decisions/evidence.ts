@@ -26,6 +26,8 @@ export interface BundleOptions {
   readonly out?: string;
   /** bundles of policies */
   readonly policyBundle?: readonly string[];
+  /** who exports; default: the user of the process */
+  readonly by?: string;
 }
 
 const PAGE = 1000;
@@ -76,7 +78,7 @@ export async function exportBundle(
         'key' in w ? [readKey(w.key)] : [],
       ),
       at: new Date().toISOString(),
-      by: userInfo().username,
+      by: options.by ?? userInfo().username,
       sluice: version(),
       filter: query,
       policies: new Map(
