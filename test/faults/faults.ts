@@ -54,6 +54,31 @@ export const FAULTS: readonly Fault[] = [
   ),
   of('SIGSTOP of a worker', 'cli/workers', 'a worker that is stuck gets no connection'),
   of('kill -9 of a worker', 'cli/workers', 'kill -9 of one: the others serve'),
+  of('kill -9 while content is removed', 'faults/removal-kill', 'kill -9 during a removal'),
+  of('kill -9 while segments are archived', 'faults/archive-kill', 'kill -9 while segments are archived'),
+  of('the index is deleted', 'decision-log/index-life', 'an SQLite index whose file was deleted'),
+  of(
+    'the index is emptied, and built again',
+    'decision-log/index',
+    'is rebuilt from the journal after it was deleted',
+  ),
+  of('the PostgreSQL of the index is away', 'decision-log/index-life', 'may be away for a while'),
+  of('two feeders of one index', 'decision-log/index-life', 'has each record once, although two feeders'),
+  of(
+    'a sink refuses for a while, or does not answer',
+    'decision-log/sinks/http',
+    'keeps all others current while one refuses',
+  ),
+  of(
+    'the server of a sink is killed',
+    'decision-log/sinks/nats',
+    'loses nothing and keeps the order while the server is killed',
+  ),
+  of(
+    'a bit of an archive is flipped, or its end is missing',
+    'decision-log/encrypted-archive',
+    'a byte that was altered anywhere, and a cut anywhere',
+  ),
   // changes, and the stores
   of(
     'kill -9 under a load of changes',
