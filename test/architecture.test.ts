@@ -569,6 +569,7 @@ describe('architecture', () => {
       'verification/failures.ts': 'counts of failed proofs, no answers',
       'consent/lookups.ts': 'entries expire: the upstream that was asked announces nothing',
       'consent/states.ts': 'equal states are one object',
+      'decision-log/sinks/masking.ts': 'belongs to the rules of one policy; the key has all that they read',
       'disclosure/fields/catalogs.ts': 'compiled from the catalog and the pointer in the key',
       'disclosure/subjects/places.ts': 'compiled patterns',
       'endpoints/responses.ts': 'the spelling of a header',

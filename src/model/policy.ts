@@ -34,8 +34,8 @@ export interface CopyRules {
   readonly wasm: Uint8Array;
   /** JSON */
   readonly data: Uint8Array;
-  /** members of the record that the rule reads; null: any */
-  readonly members: readonly string[] | null;
+  /** paths of the record that the rule reads; null: any */
+  readonly reads: readonly (readonly string[])[] | null;
   readonly evaluation_ms: number;
   readonly memory_mb: number;
   readonly input_bytes: number;

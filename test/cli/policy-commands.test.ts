@@ -289,6 +289,32 @@ ${routes}
     rmSync(join(p.dir, '..'), { recursive: true });
   });
 
+  test('warns of a sink that the policy names and the configuration does not have: misspelled, it gets everything', async () => {
+    const p = placed();
+    p.write(
+      'data/sinks.yaml',
+      'sinks: { syslog:siam: { erase: [/subject] }, stdout: { erase: [/subject] } }\n',
+    );
+    const file = config(
+      p,
+      '  - { match: "GET /c", upstream: crm, resource: customer, action: search }\ndecision_log: { sinks: [{ stdout: true }, { syslog: { name: siem, address: "localhost:6514" } }] }',
+    );
+    const said = await sluice(['check', '--config', file, '--json']);
+    expect([said.code, told(said).map((f) => [f.severity, f.line, f.message])]).toEqual([
+      0,
+      [
+        [
+          'warning',
+          8,
+          expect.stringMatching(
+            /^decision_log\.sinks: has no sink syslog:siam, .*did you mean "syslog:siem"/,
+          ),
+        ],
+      ],
+    ]);
+    rmSync(join(p.dir, '..'), { recursive: true });
+  });
+
   test('warns of quotas that several workers without Redis do not count together', async () => {
     const p = placed();
     const file = config(

@@ -10,13 +10,22 @@ default drop := false
 drop if {
 	some condition in data.sinks[input.sink].drop
 	every member, value in condition {
-		_told[member] == value
+		_is(member, value)
 	}
 }
 
-_told[member] := input.decision_record[member] if some member in ["kind", "outcome", "action", "purpose", "recipient"]
+# One rule for each member, so that only these are taken out of a record.
+_is("kind", value) if input.decision_record.kind == value
 
-_told["route"] := input.decision_record.request.route
+_is("outcome", value) if input.decision_record.outcome == value
+
+_is("action", value) if input.decision_record.action == value
+
+_is("purpose", value) if input.decision_record.purpose == value
+
+_is("recipient", value) if input.decision_record.recipient == value
+
+_is("route", value) if input.decision_record.request.route == value
 
 # METADATA
 # title: Members that the sink does not get, or of which it gets another value
@@ -25,22 +34,14 @@ mask contains {"op": "remove", "path": path} if {
 	some path in _places(pointer)
 }
 
-mask contains {"op": "upsert", "path": path, "value": value} if {
+mask contains {"op": "replace", "path": path, "value": value} if {
 	some pointer, value in data.sinks[input.sink].replace
 	some path in _places(pointer)
-	_is_there(path)
 }
 
 # A record also holds what the policy was asked, which repeats most of it.
-_places(pointer) := {
+_places(pointer) := [
 	pointer,
 	concat("", ["/input", pointer]),
 	concat("", ["/input/context", pointer]),
-}
-
-# A replacement shows that something was hidden, so it is not put where nothing is.
-default _is_there(_) := false
-
-_is_there(path) if contains(path, "*")
-
-_is_there(path) if object.get(input.decision_record, array.slice(split(path, "/"), 1, 99), null) != null
+]

@@ -58,7 +58,11 @@ test_allow_a_record_without_the_members if {
 
 test_deny_members_wherever_a_record_repeats_them if {
 	mask := _answer("http:partner", {}).mask
-	{entry.path | some entry in mask; entry.op == "upsert"} == {"/subject/id", "/input/subject/id"}
+	{entry.path | some entry in mask; entry.op == "replace"; entry.value == "[masked]"} == {
+		"/subject/id",
+		"/input/subject/id",
+		"/input/context/subject/id",
+	}
 	{entry.path | some entry in mask; entry.op == "remove"} == {
 		"/justification",
 		"/input/justification",
@@ -69,7 +73,22 @@ test_deny_members_wherever_a_record_repeats_them if {
 	}
 }
 
-test_allow_nothing_in_the_place_of_a_subject_that_is_not_there if {
-	mask := _answer("http:partner", {"subject": null, "input": null}).mask
-	{entry.path | some entry in mask; entry.op == "upsert"} == set()
+test_deny_by_each_member_of_a_condition if {
+	every member, value in {
+		"kind": "disclosure",
+		"outcome": "modified",
+		"action": "read",
+		"purpose": "after_sales",
+		"recipient": "internal",
+		"route": "GET /api/customers/{id}",
+	} {
+		_dropped({member: value})
+		not _dropped({member: "another"})
+	}
+}
+
+_dropped(condition) if {
+	answer := data.sluice.log with input as {"decision_record": _record, "sink": "stdout"}
+		with data.sinks as {"stdout": {"drop": [condition]}}
+	answer.drop == true
 }

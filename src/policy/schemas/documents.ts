@@ -329,7 +329,11 @@ const LogAnswerSchema = Type.Object(
           Type.String({ pattern: '^/', description: 'removes what the pointer names' }),
           Type.Object({ op: Type.Literal('remove'), path: Type.String({ pattern: '^/' }) }, closed),
           Type.Object(
-            { op: Type.Literal('upsert'), path: Type.String({ pattern: '^/' }), value: Type.Unknown() },
+            {
+              op: Type.Enum(['replace', 'upsert'], { description: 'upsert adds what is not there' }),
+              path: Type.String({ pattern: '^/' }),
+              value: Type.Unknown(),
+            },
             closed,
           ),
         ]),

@@ -115,7 +115,7 @@ function copyRules(bundle: PolicyBundle, limits: PolicyLimits): CopyRules {
   return {
     wasm: bundle.wasm,
     data: Buffer.from(neededData(bundle, [LOG])),
-    members: isWhole ? null : [...new Set(read.map(([, member]) => member!))],
+    reads: isWhole ? null : read.map(([, ...path]) => path).sort((a, b) => a.length - b.length),
     evaluation_ms,
     memory_mb,
     input_bytes,

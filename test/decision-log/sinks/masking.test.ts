@@ -108,6 +108,12 @@ describe('a rule that gives no usable answer', () => {
     ['a member that no record has', { mask: ['/subjet/id'] }, {}, 'policy_answer_malformed'],
     ['an unknown operation', { mask: [{ op: 'hide', path: '/subject' }] }, {}, 'policy_answer_malformed'],
     [
+      'a removal with a value',
+      { mask: [{ op: 'remove', path: '/subject', value: 1 }] },
+      {},
+      'policy_answer_malformed',
+    ],
+    [
       'an upsert without a value',
       { mask: [{ op: 'upsert', path: '/subject' }] },
       {},
@@ -138,6 +144,56 @@ describe('a rule that gives no usable answer', () => {
   });
 });
 
+test('only upsert adds what is not there, and a replacement shows that something was', async () => {
+  const [one] = await copies(1);
+  const ops = (op: string) =>
+    ['/labels/tenant', '/trace_id', '/subject/id', '/disclosure/withheld/9/path'].map((path) => ({
+      op,
+      path,
+      value: 'x',
+    }));
+  const masked = async (mask: unknown) =>
+    (await createMasker(await answering({ mask })))(one!, 'stdout')!.record;
+  expect(await masked(ops('replace'))).toMatchObject({
+    labels: {},
+    trace_id: null,
+    subject: { id: 'x' },
+    masked: ['/subject/id'],
+  });
+  expect(await masked(ops('upsert'))).toMatchObject({
+    labels: { tenant: 'x' },
+    trace_id: 'x',
+    subject: { id: 'x' },
+    masked: ['/labels/tenant', '/trace_id', '/subject/id'],
+  });
+});
+
+test('a rule that is told only what it reads, and asked only once for what is alike, answers as about whole records', async () => {
+  const sinks = {
+    stdout: {
+      drop: [{ outcome: 'denied', route: 'GET /api/customers/{id}' }, { kind: 'admin' }],
+      replace: { '/subject/id': 'x' },
+    },
+  };
+  const rules = await rulesOf({ sinks });
+  expect(rules.reads).toContainEqual(['request', 'route']);
+  const whole = await createMasker({ ...rules, reads: null });
+  const part = await createMasker(rules);
+  const [one] = await copies(1);
+  const over = fc.record({
+    kind: fc.constantFrom('disclosure', 'admin'),
+    outcome: fc.constantFrom('denied', 'allowed'),
+    purpose: fc.constantFrom(null, 'after_sales'),
+    request: fc.constantFrom(null, one!.record.request, { ...one!.record.request, route: null }),
+  });
+  fc.assert(
+    fc.property(over, (changes) => {
+      const copy = { ...one!, record: { ...one!.record, ...changes } as DecisionRecord };
+      expect(part(copy, 'stdout')).toEqual(whole(copy, 'stdout'));
+    }),
+  );
+});
+
 test('whatever a rule masks, the copy keeps its links, says what was masked, and every format takes it', async () => {
   const all = await copies(3);
   const step = fc.constantFrom(
@@ -166,7 +222,7 @@ test('whatever a rule masks, the copy keeps its links, says what was masked, and
   const entry = fc.oneof(
     path,
     fc.record({ op: fc.constant('remove'), path }),
-    fc.record({ op: fc.constant('upsert'), path, value: fc.jsonValue({ maxDepth: 1 }) }),
+    fc.record({ op: fc.constantFrom('upsert', 'replace'), path, value: fc.jsonValue({ maxDepth: 1 }) }),
   );
   const rules = await answering({ mask: [] });
   await fc.assert(
