@@ -4,12 +4,23 @@ import type { Catalog } from './catalog.ts';
 import type { AdminAnswer, AdminInput } from './administration.ts';
 import type { DisclosureInput, PolicyInput } from './input.ts';
 
+export type NameKind = 'flag' | 'purpose' | 'category' | 'recipient' | 'status';
+
+/** Names that the policy's data define. Of a kind that they do not list, any name is known. */
+export interface KnownNames {
+  knows(kind: NameKind, name: string): boolean;
+  /** for messages; empty: any name */
+  known(kind: NameKind): readonly string[];
+}
+
 /**
  * An immutable policy: rules, data and catalogs of one revision. A request takes a snapshot at its start and uses it to its end.
  * The methods never throw if the policy fails: an undefined, malformed or failed evaluation is a denial whose reason
  * has the code of the failure (`policy_undefined`, `policy_answer_malformed`, `policy_evaluation_failed`, …).
  */
 export interface PolicySnapshot {
+  /** that consents and flags of data subjects may use */
+  readonly names: KnownNames;
   readonly revision: string;
   /** name of the bundle or directory that it was loaded from */
   readonly bundle: string;

@@ -214,6 +214,27 @@ describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) =
       );
     });
 
+    test.each([
+      ['purpose', { consent: { purpose: 'marketin', categories: ['contact'] } }, 'marketing'],
+      ['category', { consent: { purpose: 'marketing', categories: ['contact', 'contcat'] } }, 'contact'],
+      ['recipient', { consent: { purpose: 'delivery', categories: ['contact'], recipient: 'swift' } }, null],
+      ['flag', { add_flags: ['optout'] }, 'opt_out'],
+      ['flag', { add_flags: ['opt_out:marketin'] }, null],
+    ])(
+      'a %s that the policy does not know is refused: it would withhold all of this person',
+      async (kind, body, meant) => {
+        const path = { data_subject: own(JSON.stringify(body)) };
+        const { status, body: answer } = await api.call(officer, 'consents.set', path, { body });
+        expect([status, answer.code]).toEqual([400, 'consent_invalid']);
+        expect(answer['detail']).toContain(`The policy has no ${kind} "`);
+        if (meant !== null) expect(answer['detail']).toContain(`did you mean "${meant}"?`);
+        expect((await api.call(officer, 'consents.get', path)).body.code).toBe('consent_not_found');
+        // What is there under a name that is not known any more can be taken away.
+        const removed = await api.call(officer, 'consents.set', path, { body: { remove_flags: ['optout'] } });
+        expect(removed.status).toBe(200);
+      },
+    );
+
     test('an empty list of ids or categories is refused, and not read as any', async () => {
       for (const list of ['ids', 'categories'])
         for (const [name, body] of [

@@ -5,6 +5,7 @@
  */
 import { type DisclosureAnswer, WITHHOLD_ALL } from '../../model/answers.ts';
 import type { DataSubjectState } from '../../model/consent.ts';
+import type { KnownNames, NameKind } from '../../model/policy.ts';
 import { holdsUnseen } from '../../model/spelling.ts';
 import { isObject } from '../../documents/yaml.ts';
 
@@ -15,14 +16,9 @@ export const NAME_UNKNOWN: DisclosureAnswer = Object.freeze(
   ),
 );
 
-export type NameKind = 'flag' | 'purpose' | 'category' | 'recipient' | 'status';
-
-export interface ConsentNames {
+export interface ConsentNames extends KnownNames {
   /** whether all names of a state are known; remembered for frozen states */
   knowsAll(state: DataSubjectState): boolean;
-  knows(kind: NameKind, name: string): boolean;
-  /** the known names, for messages; empty: any name */
-  known(kind: NameKind): readonly string[];
 }
 
 const STATUSES: ReadonlySet<string> = new Set(['given', 'withdrawn', 'expired', 'pending']);

@@ -84,6 +84,7 @@ export const createSnapshot = async (
     ? entrypoint<AdminAnswer>(ADMIN, adminOf, (e) => adminDenial(e.code, e.message), UNCACHED(cache))
     : null;
   return {
+    names,
     revision: bundle.revision,
     bundle: bundle.name,
     source: bundle,

@@ -1,6 +1,8 @@
 /** What data subjects have agreed to. */
 import { Type } from '../../../documents/kinds.ts';
+import { didYouMean } from '../../../documents/near-name.ts';
 import { SluiceError } from '../../../errors.ts';
+import type { KnownNames, NameKind } from '../../../model/policy.ts';
 import { about, type AdminServices, configured, type Operation, operation } from './operation.ts';
 import { page } from './paging.ts';
 import {
@@ -60,6 +62,17 @@ const consents = ({ consents: service }: AdminServices) => configured(service, '
 const unknown = (): SluiceError =>
   new SluiceError('consent_not_found', 'The store of consents knows nobody by this id.');
 
+/** A name that the policy does not know would withhold every record of this person. @throws SluiceError `consent_invalid` */
+function checkNames(names: KnownNames, stated: readonly (readonly [NameKind, readonly string[]])[]): void {
+  for (const [kind, all] of stated)
+    for (const name of all)
+      if (!names.knows(kind, name))
+        throw new SluiceError(
+          'consent_invalid',
+          `The policy has no ${kind} "${name}"${didYouMean(name, names.known(kind)) || '.'}`,
+        );
+}
+
 export const CONSENTS: readonly Operation[] = [
   operation({
     name: 'consents.get',
@@ -115,13 +128,24 @@ export const CONSENTS: readonly Operation[] = [
     }),
     answer: events,
     codes: ['consent_invalid'],
-    async run({ path, body, services, recorder }) {
+    async run({ path, body, services, snapshot, recorder }) {
       const { consent, add_flags = [], remove_flags = [], aliases = [], notice, evidence, method } = body;
       if (consent === undefined && add_flags.length + remove_flags.length + aliases.length === 0)
         throw new SluiceError(
           'input_invalid',
           'Say what to record: consent, add_flags, remove_flags or aliases.',
         );
+      const records = consents(services);
+      checkNames(snapshot.names, [
+        ...(consent === undefined
+          ? []
+          : ([
+              ['purpose', [consent.purpose]],
+              ['category', consent.categories],
+              ['recipient', [consent.recipient ?? 'internal']],
+            ] as const)),
+        ['flag', add_flags],
+      ]);
       const said = {
         ...(consent === undefined
           ? {}
@@ -137,7 +161,7 @@ export const CONSENTS: readonly Operation[] = [
         removeFlags: remove_flags,
         aliases,
       };
-      return { body: { events: await consents(services).say(path['data_subject']!, said, recorder) } };
+      return { body: { events: await records.say(path['data_subject']!, said, recorder) } };
     },
   }),
   operation({
