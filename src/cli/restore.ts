@@ -120,7 +120,7 @@ async function checked(dir: string): Promise<Manifest> {
       cause,
     });
   }
-  if (manifest.format !== FORMAT)
+  if (manifest?.format !== FORMAT || !(manifest.files instanceof Object) || !Array.isArray(manifest.chains))
     throw new SluiceError('input_invalid', `${dir} is no backup that this version of Sluice reads.`);
   const found = await digestsIn(dir);
   const bad = [...new Set([...Object.keys(manifest.files), ...Object.keys(found)])].filter(

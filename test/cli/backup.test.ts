@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { MANIFEST } from '../../src/cli/backup.ts';
 import { createDecisionLog, type OpenDecisionLog } from '../../src/decision-log/decision-log.ts';
 import { newIdentity } from '../../src/decision-log/age.ts';
 import { grow } from '../../src/decision-log/tree/log.ts';
@@ -168,6 +169,21 @@ test('a backup in which a byte was altered, or a file is missing or was added, i
   writeFileSync(join(copy, 'journal', 'crm-00000000.head'), '');
   await refused(copy);
   expect(await other.run('restore', out, '--identity', 'env:KEY')).toMatchObject({ code: 0 });
+});
+
+test.each([
+  'null',
+  '[]',
+  '{"format":"sluice-backup/1"}',
+  '{"format":"sluice-backup/1","files":{}}',
+  '{"format":"sluice-backup/1","files":null,"chains":[]}',
+])('a directory whose manifest is %s is no backup', async (manifest) => {
+  const other = machine();
+  mkdirSync(join(other.dir, 'back'));
+  writeFileSync(join(other.dir, 'back', MANIFEST), manifest);
+  const { code, stderr } = await other.run('restore', 'back');
+  expect({ code, stderr }).toMatchObject({ code: 3, stderr: expect.stringContaining('is no backup') });
+  expect(existsSync(other.journal)).toBe(false);
 });
 
 test('check and backup warn of a generated key without a copy, until there is one', async () => {
