@@ -69,10 +69,8 @@ async function restore(from: string, options: RestoreOptions, io: Io): Promise<v
     plain.set(path, await textOf(join(backedUp, KEYS, `${name}.age`), identities));
   makeDirectory(journal);
   // First of all, so that no process that starts meanwhile goes on with a chain of the other machine.
-  appendFileSync(join(journal, ENDED), manifest.chains.map(({ origin }) => `${origin}\n`).join(''), {
-    mode: 0o640,
-    flush: true,
-  });
+  const ended = (await listOrigins(join(backedUp, JOURNAL))).map(({ origin }) => `${origin}\n`);
+  appendFileSync(join(journal, ENDED), ended.join(''), { mode: 0o640, flush: true });
   for (const path of Object.keys(manifest.files).filter((name) => name.startsWith(`${JOURNAL}/`))) {
     const place = join(journal, path.slice(JOURNAL.length + 1));
     makeDirectory(dirname(place));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { csvLine } from '../../src/cli/csv.ts';
 
-test.each(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])(
+test.each(['=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠'])(
   'a cell that begins with %j is no formula for a spreadsheet',
   (first) => {
     expect(csvLine([`${first}1+1`])).toMatch(/^"?'/);
