@@ -38,6 +38,8 @@ import { csvLine } from './csv.ts';
 import { colourful, type Io } from './io.ts';
 import { by } from './options.ts';
 
+const S3_ENDPOINT = 'the server of s3://…; default: AWS_ENDPOINT_URL, or Amazon S3 in AWS_REGION';
+
 type Options = SourceOptions & FilterOptions & { readonly by?: string };
 type QueryOptions = Options &
   CountOptions & { readonly limit?: string; readonly cursor?: string; readonly csv?: boolean };
@@ -119,7 +121,8 @@ export function command(io: Io): Command {
     .action((options: IndexCommandOptions) => indexCommand(options, io));
 
   add('archive', 'moves full segments out of the journal, compressed, so that it still verifies')
-    .requiredOption('--to <dir>', 'where they go; on another disk, or copied to one')
+    .requiredOption('--to <place>', 'a directory, best on another disk, or s3://BUCKET/PREFIX')
+    .option('--s3-endpoint <url>', S3_ENDPOINT)
     .option(
       '--recipient <key...>',
       'encrypt for these public keys (age1…); default: decision_log.encryption.recipients',
@@ -128,7 +131,7 @@ export function command(io: Io): Command {
     .option('--key <ref>', 'decision_log.journal.key, if there is no configuration: env:NAME or file:PATH')
     .addHelpText(
       'after',
-      '\nThe newest segment of each chain stays. Verify an archived one with `sluice decisions verify FILE`, or unpack it with `sluice decisions unarchive` for `query`.',
+      '\nThe newest segment of each chain stays. Verify an archived one with `sluice decisions verify FILE`, or unpack it with `sluice decisions unarchive` for `query`. S3: credentials are in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION.',
     )
     .action((options: ArchiveCommandOptions) => archive(options, io));
 
@@ -139,6 +142,7 @@ export function command(io: Io): Command {
     )
     .requiredOption('--to <dir>', 'the directory')
     .option('--identity <ref...>', 'keys of age that decrypt them: env:NAME or file:PATH')
+    .option('--s3-endpoint <url>', S3_ENDPOINT)
     .option('--json', 'one JSON object a line, instead of a table')
     .action((from: readonly string[], options: UnarchiveOptions) => unarchive(from, options, io));
 

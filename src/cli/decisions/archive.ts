@@ -1,9 +1,15 @@
 /** `sluice decisions archive`: moves full segments out of the journal, which still verifies afterwards. */
-import { readdirSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { readIdentities } from '../../decision-log/age.ts';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { type Identities, readIdentities } from '../../decision-log/age.ts';
 import { archive as archiveSegments } from '../../decision-log/journal/archive.ts';
-import { unarchive as unarchiveSegments } from '../../decision-log/journal/unarchive.ts';
+import { isObjectStore, openObjectStore, StoreFailed } from '../../decision-log/journal/object-store.ts';
+import {
+  ARCHIVED_SEGMENT,
+  type Unarchived,
+  unarchive as unarchiveSegments,
+} from '../../decision-log/journal/unarchive.ts';
+import { SluiceError } from '../../errors.ts';
 import { feed } from '../../decision-log/index/feeder.ts';
 import type { Io } from '../io.ts';
 import { copiedBy, openIndex } from './copied.ts';
@@ -16,18 +22,22 @@ export interface ArchiveCommandOptions extends SourceOptions {
   readonly to: string;
   readonly before?: string;
   readonly recipient?: readonly string[];
+  readonly s3Endpoint?: string;
 }
 
 export async function archive(options: ArchiveCommandOptions, io: Io): Promise<void> {
   const at = await place(options, io);
   const before = options.before === undefined ? null : new Date(time(options.before, '--before', new Date()));
+  const to = isObjectStore(options.to)
+    ? await openObjectStore(options.to, options.s3Endpoint, io.env)
+    : resolve(io.cwd, options.to);
   const index = openIndex(at, io);
   const bar = progressBar(io, 'archiving');
   try {
     if (index !== null) await feed(at.dir, index);
     const moved = await archiveSegments({
       dir: at.dir,
-      to: resolve(io.cwd, options.to),
+      to,
       before,
       key: chainKey(options, at, io),
       recipients: options.recipient ?? at.config.encryption?.recipients ?? [],
@@ -57,12 +67,14 @@ export async function archive(options: ArchiveCommandOptions, io: Io): Promise<v
 export interface UnarchiveOptions {
   readonly to: string;
   readonly identity?: readonly string[];
+  readonly s3Endpoint?: string;
   readonly json?: boolean;
 }
 
-/** @param from files, or directories with such files */
+/** @param from files, or directories with such files, or the like in an object store */
 export async function unarchive(from: readonly string[], options: UnarchiveOptions, io: Io): Promise<void> {
   const files = from
+    .filter((path) => !isObjectStore(path))
     .map((path) => resolve(io.cwd, path))
     .flatMap((path) =>
       statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
@@ -74,7 +86,9 @@ export async function unarchive(from: readonly string[], options: UnarchiveOptio
     );
   const identities = readIdentities(options.identity ?? [], { env: io.env, baseDir: io.cwd });
   const to = resolve(io.cwd, options.to);
-  const done = await unarchiveSegments({ from: files, to, identities });
+  const done = [...(await unarchiveSegments({ from: files, to, identities }))];
+  for (const address of from.filter(isObjectStore))
+    done.push(...(await unarchiveFromStore(address, to, options, identities, io)));
   if (options.json) for (const segment of done) io.stdout.write(`${JSON.stringify(segment)}\n`);
   else
     io.stdout.write(
@@ -84,4 +98,41 @@ export async function unarchive(from: readonly string[], options: UnarchiveOptio
         width(io),
       )}Ask with --journal ${options.to}.\n`,
     );
+}
+
+/** One object after the other, so that the disk needs room for one copy. */
+async function unarchiveFromStore(
+  address: string,
+  to: string,
+  options: UnarchiveOptions,
+  identities: Identities,
+  io: Io,
+): Promise<readonly Unarchived[]> {
+  const isOne = ARCHIVED_SEGMENT.test(basename(address));
+  const folder = isOne ? address.slice(0, address.lastIndexOf('/')) : address;
+  const store = await openObjectStore(folder, options.s3Endpoint, io.env);
+  mkdirSync(to, { recursive: true });
+  const fetched = mkdtempSync(join(to, '.fetched-'));
+  const done: Unarchived[] = [];
+  try {
+    const names = isOne
+      ? [basename(address)]
+      : (await store.list()).filter((name) => ARCHIVED_SEGMENT.test(name));
+    if (names.length === 0) throw new SluiceError('input_invalid', `${store.url} has no archived segment.`);
+    for (const name of names) {
+      const path = join(fetched, name);
+      await store.get(name, path);
+      done.push(...(await unarchiveSegments({ from: [path], to, identities })));
+      rmSync(path);
+    }
+  } catch (cause) {
+    if (!(cause instanceof StoreFailed)) throw cause;
+    throw new SluiceError('input_invalid', {
+      message: `${store.url} cannot be read: ${cause.message}.`,
+      cause,
+    });
+  } finally {
+    rmSync(fetched, { recursive: true });
+  }
+  return done;
 }

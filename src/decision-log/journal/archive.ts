@@ -2,6 +2,9 @@
  * Moves full segments out of a journal: compresses a segment, encrypts the copy if there are recipients, flushes it, reads it back, compares the
  * SHA-256 of its bytes, and only then removes the segment. An anchor in `archived.ndjson`, in the journal and in the archive, states that the move was intended. It is
  * signed if `decision_log.journal.key` is set.
+ *
+ * To an object store the copy goes by way of `outgoing/` in the journal, and the segment is removed only after the object was read back. A copy stays
+ * there until then: the bytes of an encrypted copy cannot be made again, and the next run must recognize an object that is there already.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -18,13 +21,15 @@ import {
   truncateSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { PassThrough, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { SluiceError } from '../../errors.ts';
 import { encryption } from '../age.ts';
 import { type Anchor, formatAnchor } from '../verify/anchor.ts';
 import { ARCHIVED, errno, listOrigins, makeDirectory, type Segment, syncDirectory } from './directory.ts';
+import { digestOf } from './digest.ts';
+import type { ObjectStore } from './object-store.ts';
+import { forgetOutgoing, outgoing, send } from './outgoing.ts';
 import { inspect, ownMembers } from './chain.ts';
 import { readLines } from './lines.ts';
 import { type Lock, tryLock } from './lock.ts';
@@ -35,7 +40,7 @@ import { verify } from '../verify/verify.ts';
 export interface ArchiveOptions {
   /** of the journal */
   readonly dir: string;
-  readonly to: string;
+  readonly to: string | ObjectStore;
   /** only segments whose last record is older */
   readonly before: Date | null;
   /** `decision_log.journal.key` */
@@ -61,7 +66,7 @@ export interface ArchivedSegment {
 /**
  * @returns what was moved, by chain and seq
  * @throws SluiceError `chain_broken` if the journal does not verify (nothing is moved then); `input_invalid` if the archive
- *   has a file of the same name that is not a copy of the segment; `journal_unwritable`, also while another process archives
+ *   has a file of the same name that is not a copy of the segment; `journal_unwritable`, also if an object store refuses, and while another process archives
  */
 export async function archive(options: ArchiveOptions): Promise<readonly ArchivedSegment[]> {
   const lock = lockArchive(options.dir);
@@ -120,16 +125,20 @@ async function move(options: ArchiveOptions): Promise<readonly ArchivedSegment[]
   const moved: ArchivedSegment[] = [];
   let done = 0;
   for (const { origin, segment } of chosen) {
-    const { records, first, last, hash } = await copy(segment, to, options.recipients);
+    const name = nameOf(segment, options.recipients);
+    const place = typeof to === 'string' ? to : await outgoing(dir, segment, options.recipients);
+    const { records, first, last, hash } = await copy(segment, place, options.recipients, place !== to);
     const anchor: Anchor = { origin, seq: last, hash, at: new Date().toISOString(), archived: true };
     const line = formatAnchor(anchor, key);
     // The order makes an interruption safe: anchor in the archive, anchor in the journal, then remove the segment.
-    for (const place of [to, dir]) append(place, line);
+    if (typeof to === 'string') append(to, line);
+    else await send(to, name, join(place, name), line);
+    append(dir, line);
     rmSync(segment.path);
     syncDirectory(dir);
     moved.push({
       origin,
-      file: nameOf(segment, options.recipients),
+      file: name,
       records,
       first,
       last,
@@ -138,13 +147,20 @@ async function move(options: ArchiveOptions): Promise<readonly ArchivedSegment[]
     done += segment.size;
     options.progress?.(done, total);
   }
+  forgetOutgoing(dir);
   return moved;
 }
 
 const nameOf = ({ file }: Segment, recipients: readonly string[]): string =>
   recipients.length === 0 ? `${file}.gz` : `${file}.gz.age`;
 
-async function copy(segment: Segment, to: string, recipients: readonly string[]): Promise<ChainInFile> {
+/** @param own whether only this command writes to the directory, so that an encrypted copy that is there is whole and the segment's */
+async function copy(
+  segment: Segment,
+  to: string,
+  recipients: readonly string[],
+  own: boolean,
+): Promise<ChainInFile> {
   const path = join(to, nameOf(segment, recipients));
   const refused = (): SluiceError =>
     new SluiceError(
@@ -158,7 +174,8 @@ async function copy(segment: Segment, to: string, recipients: readonly string[])
     const wanted = await digestOf(segment.path);
     // What cannot be decompressed is no copy either.
     if ((await digestOf(path, createGunzip()).catch(() => null)) !== wanted) throw refused();
-  } else {
+  } else if (own && existsSync(path)) settle(path);
+  else {
     // Nobody here can decrypt it: its bytes are compared with those that were written.
     const written = await write(segment, path, recipients);
     if ((await digestOf(path)) !== written) throw refused();
@@ -221,13 +238,6 @@ const unwritable = (path: string, cause: unknown): SluiceError =>
     message: `${path} cannot be written (${errno(cause)}). The segment was left where it is.`,
     cause,
   });
-
-/** SHA-256 of the bytes of a file, after `through`. */
-async function digestOf(path: string, through: Transform = new PassThrough()): Promise<string> {
-  const digest = createHash('sha256');
-  await pipeline(createReadStream(path), through, digest);
-  return digest.digest('hex');
-}
 
 function sync(path: string): void {
   const fd = openSync(path, 'r');

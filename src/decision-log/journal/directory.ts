@@ -6,6 +6,7 @@
  *   <origin>.lock                  held by the process that appends (lock.ts)
  *   .archive.lock                  held by the process that moves segments to an archive
  *   archived.ndjson                anchors of segments that were moved to an archive (archive.ts)
+ *   outgoing/<id>/<file>           copies that an object store does not surely have yet (archive.ts)
  *   ended                          origins whose chains no process goes on with, one a line: of a backup that was restored
  *   quarantine/<origin>.<seq>.<n>.torn   half-written tails, moved here at a start, and segments that were lost before a record in them was
  *                                        acknowledged
@@ -48,6 +49,7 @@ export interface OriginFiles {
 }
 
 export const ARCHIVED = 'archived.ndjson';
+export const OUTGOING = 'outgoing';
 export const QUARANTINE = 'quarantine';
 export const ENDED = 'ended';
 const ORIGIN = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';

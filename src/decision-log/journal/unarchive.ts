@@ -10,7 +10,7 @@ import { verifyFile } from '../verify/file.ts';
 import { makeDirectory, syncDirectory } from './directory.ts';
 
 /** Name of a segment in an archive: that of the segment, and how it was written. */
-const ARCHIVED_SEGMENT = /^([a-z0-9-]+\.\d{16}\.jsonl)(?:\.gz)?(?:\.age)?$/;
+export const ARCHIVED_SEGMENT = /^([a-z0-9-]+\.\d{16}\.jsonl)(?:\.gz)?(?:\.age)?$/;
 
 export interface Unarchived {
   readonly file: string;

@@ -14,6 +14,7 @@ import {
 } from '../journal/directory.ts';
 import { lockArchive } from '../journal/archive.ts';
 import { readLines } from '../journal/lines.ts';
+import { forgetOutgoing } from '../journal/outgoing.ts';
 import { type Lock, tryLock } from '../journal/lock.ts';
 import { isVersion2 } from '../journal/line.ts';
 import { SegmentReader } from '../journal/reader.ts';
@@ -74,6 +75,7 @@ export async function remove(options: RemovalOptions): Promise<RemovalReport> {
   const chains: Lock[] = [];
   try {
     deleteDrafts(options.dir);
+    forgetOutgoing(options.dir);
     const report = await verify({ dir: options.dir, key: options.key });
     if (!report.ok)
       throw new SluiceError(
