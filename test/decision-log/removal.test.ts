@@ -417,6 +417,16 @@ ${more}`;
     const verified = await run('verify');
     expect(verified).toMatchObject({ code: 0, stderr: '' });
     expect(verified.stdout).toContain('by han: content of 11 records of test-');
+    for (const question of [
+      ['query', '--count-by', 'outcome'],
+      ['show', newDecisionId()],
+      ['statement', `hmac:0011aabb:${'0'.repeat(64)}`],
+      ['report', 'partners'],
+      ['export'],
+    ])
+      expect((await run(...question)).stderr, question[0]).toContain(
+        'the content of records was removed from this log, and answers are without it',
+      );
     const queried = await run('query', '--action', 'decisions.remove', '--json');
     expect(JSON.parse(queried.stdout)).toMatchObject({
       kind: 'admin',

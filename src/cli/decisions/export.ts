@@ -15,7 +15,7 @@ import type { Io } from '../io.ts';
 import { progressBar } from './check.ts';
 import { type BundleOptions, exportBundle } from './evidence.ts';
 import { DECISION_COLUMNS } from './columns.ts';
-import type { Place } from './source.ts';
+import { type Place, tellOfRemovals } from './source.ts';
 import { csvLine } from '../csv.ts';
 import { warnOfUnheardNames } from './unheard.ts';
 
@@ -80,6 +80,7 @@ async function exportRecords(
   name: string | undefined,
   io: Io,
 ): Promise<number> {
+  await tellOfRemovals({ dir }, io);
   const origins = await listOrigins(dir);
   const total = origins.reduce((sum, o) => sum + o.segments.reduce((n, s) => n + s.size, 0), 0);
   const bar =

@@ -11,6 +11,8 @@ import type { IndexStore } from '../../decision-log/index/store.ts';
 import { DEFAULT_MASK } from '../../decision-log/mask.ts';
 import { type DecisionQuery, pseudonymous, type QueryInterface } from '../../decision-log/index/query.ts';
 import { scanQuery } from '../../decision-log/index/scan.ts';
+import { listOrigins } from '../../decision-log/journal/directory.ts';
+import { isOfRemovals } from '../../decision-log/removal/statement.ts';
 import { generatedKey, keyBytes, readSecret } from '../../decision-log/secret.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import type { SigningConfig } from '../../signing/section.ts';
@@ -117,6 +119,7 @@ export const openIndexOf = (index: IndexSettings, io: Io): IndexStore =>
 
 /** The index, updated first, if the configuration has one; otherwise the journal. */
 export async function source(at: Place, io: Io): Promise<QueryInterface & { close(): Promise<void> }> {
+  await tellOfRemovals(at, io);
   const index = indexOf(at.config.index, at.baseDir);
   if (index === null) return { ...scanQuery(at.dir), close: async () => undefined };
   let store: IndexStore;
@@ -134,4 +137,12 @@ export async function source(at: Place, io: Io): Promise<QueryInterface & { clos
     io.stderr.write(`sluice: the index may be behind the journal: ${e.message}\n`);
   }
   return store;
+}
+
+/** No answer holds what was removed, and a count must not be taken for a count of everything. */
+export async function tellOfRemovals({ dir }: Pick<Place, 'dir'>, io: Io): Promise<void> {
+  if (existsSync(dir) && (await listOrigins(dir)).some(({ origin }) => isOfRemovals(origin)))
+    io.stderr.write(
+      'sluice: the content of records was removed from this log, and answers are without it: `sluice decisions verify` says what, when and by whom\n',
+    );
 }

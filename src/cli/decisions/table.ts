@@ -47,7 +47,7 @@ const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** Makes a text safe for one line of a terminal. */
 export const plain = (text: string): string =>
-  wrap(text.replaceAll('\n', '·').replace(BIDI, '·'), Number.POSITIVE_INFINITY);
+  wrap(text.replaceAll(/[\n\u2028\u2029]/g, '·').replace(BIDI, '·'), Number.POSITIVE_INFINITY);
 
 export const resourceOf = (d: Decision): string =>
   d.resource === null
