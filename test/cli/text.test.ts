@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { plain } from '../../src/cli/decisions/table.ts';
 import { wrap } from '../../src/cli/text.ts';
 
 test.each([
@@ -12,3 +13,10 @@ test.each([
 ])('%s', (_name, text, columns, wrapped) => {
   expect(wrap(text, columns)).toBe(wrapped);
 });
+
+test.each(['\n', '\u2028', '\u2029', '\u202e'])(
+  'a cell of a table stays one line, in its own direction: %j',
+  (c) => {
+    expect(plain(`客户${c}x`)).toBe('客户·x');
+  },
+);
