@@ -12,7 +12,7 @@ import {
   type Members,
   type Payload,
 } from '../journal/compact.ts';
-import { expand, type Find } from '../journal/expand.ts';
+import { expand, type Shared, sharedBy } from '../journal/expand.ts';
 import { profileOf, type Text, textOf } from './profile.ts';
 import type { Copy } from './store.ts';
 
@@ -60,56 +60,66 @@ export const keyOf = (kind: 'subject' | 'id' | 'grant', value: string): number =
   hash('sha256', `${kind} ${value}`, 'buffer').readUIntBE(0, 6) + 2 ** 31;
 
 /** False for a record whose id or time is not one that Sluice writes. */
-export const isIndexable = ({ record }: Copy): boolean =>
-  UUID.test(record.decision_id) && !Number.isNaN(Date.parse(record.timestamp));
+export function isIndexable(copy: Copy): boolean {
+  const { decision_id, timestamp } = copy.parts?.own ?? copy.record;
+  return UUID.test(decision_id!) && !Number.isNaN(Date.parse(timestamp!));
+}
 
 export function entryOf(copy: Copy): Entry {
-  const { record } = copy;
-  const { decision_id: decision, hash, prev_hash, seq } = record;
-  const at = Date.parse(record.timestamp);
-  const { own, find } = copy.parts ?? partsOf(record);
-  const documents: Text[] = [];
-  const note = (kind: Parameters<Find>[0], ref: unknown): number =>
-    documents.push(textOnce(find(kind, ref), kind)) - 1;
-  const { decision_id: _, ...rest } = own;
-  const places =
-    own.record !== undefined
-      ? null
-      : {
-          access: note('access', own.access),
-          subject: own.subject === undefined ? undefined : note('subject', own.subject),
-          fields: own.fields === undefined ? undefined : note('fields', own.fields[0]),
-          answers: own.answers?.map(([ref]) => note('answer', ref)),
-        };
+  const { own, shared } = copy.parts ?? partsOf(copy.record);
+  const { hash, prev_hash, seq } = copy.link ?? copy.record;
+  if (shared === null) return entryOfWhole(copy.record, own);
+  const { access, answers, fields, subject } = shared;
+  const documents = [textOnce(access, 'access')];
+  if (subject !== undefined) documents.push(textOnce(subject, 'subject'));
+  if (fields !== undefined) documents.push(textOnce(fields, 'fields'));
+  if (answers !== undefined) for (const answer of answers) documents.push(textOnce(answer, 'answer'));
+  const decision = own.decision_id!;
   return {
     day: dayOf(decision),
     decision,
     seq,
     hashes: prev_hash + hash,
-    delay: at - timeOf(decision),
-    keys: keysOf(record),
-    profile: places === null ? textOf(profileOf(record)) : profileOnce(record, own, find),
+    delay: Date.parse(own.timestamp!) - timeOf(decision),
+    keys: keysBy(own, shared),
+    profile: own.part === undefined ? profileOnce(copy, shared) : textOf(profileOf(copy.record)),
     documents,
-    payload: (numbers) =>
-      JSON.stringify(
-        places === null
-          ? own
-          : {
-              ...rest,
-              access: numbers[places.access],
-              subject: places.subject === undefined ? undefined : numbers[places.subject],
-              fields:
-                places.fields === undefined ? undefined : [numbers[places.fields], ...own.fields!.slice(1)],
-              answers: places.answers?.map((place, i) => [numbers[place], own.answers![i]![1]]),
-            },
-      ),
+    payload: (numbers) => {
+      let at = 0;
+      const next = (): number => numbers[at++]!;
+      // In the order of `documents`.
+      return JSON.stringify({
+        ...own,
+        decision_id: undefined,
+        access: next(),
+        subject: subject === undefined ? undefined : next(),
+        fields: fields === undefined ? undefined : [next(), ...own.fields!.slice(1)],
+        answers: answers?.map((_, i) => [next(), own.answers![i]![1]]),
+      });
+    },
+  };
+}
+
+/** A record that has not the usual members shares nothing. */
+function entryOfWhole(record: DecisionRecord, own: Payload): Entry {
+  const { decision_id: decision, hash, prev_hash, seq } = record;
+  return {
+    day: dayOf(decision),
+    decision,
+    seq,
+    hashes: prev_hash + hash,
+    delay: Date.parse(record.timestamp) - timeOf(decision),
+    keys: keysOf(record),
+    profile: textOf(profileOf(record)),
+    documents: [],
+    payload: () => JSON.stringify(own),
   };
 }
 
 /** A record of version 1 is separated as the journal does it now. */
 function partsOf({ origin: _o, seq: _s, prev_hash: _p, hash: _h, ...draft }: DecisionRecord): {
   readonly own: Payload;
-  readonly find: Find;
+  readonly shared: Shared | null;
 } {
   const documents: Members[] = [];
   const add = (document: object): string => String(documents.push(document as Members) - 1);
@@ -119,16 +129,40 @@ function partsOf({ origin: _o, seq: _s, prev_hash: _p, hash: _h, ...draft }: Dec
     fields: (d) => fieldsWith(add(fieldsDocument(d)), d),
     answer: (state) => [add(answerDocument(state)), state.count],
   });
-  return { own, find: (_kind, ref) => documents[Number(ref)]! };
+  return { own, shared: sharedBy(own, (_kind, ref) => documents[Number(ref)]!) };
 }
 
-function keysOf(r: DecisionRecord): number[] {
-  const ids = new Set(r.disclosure?.data_subjects);
-  if (r.resource?.id !== undefined) ids.add(r.resource.id);
+function keysOf(r: DecisionRecord): readonly number[] {
+  const id = r.resource?.id;
+  return keysFor(r.disclosure?.data_subjects ?? [], id, r.subject?.id, r.grant_id ?? undefined);
+}
+
+/** The same of a record that is not made. */
+function keysBy(
+  { data_subjects: ids = [], grant_id, resource_id }: Payload,
+  shared: Shared,
+): readonly number[] {
+  const { access, fields, subject } = shared;
+  const id = typeof resource_id === 'number' ? ids[resource_id] : resource_id;
+  return keysFor(
+    fields === undefined ? [] : ids,
+    access['resource'] === undefined ? undefined : id,
+    subject?.['id'] as string | undefined,
+    (grant_id ?? undefined) as string | undefined,
+  );
+}
+
+function keysFor(
+  people: readonly string[],
+  id: string | undefined,
+  subject: string | undefined,
+  grant: string | undefined,
+): readonly number[] {
   const keys = new Set<number>();
-  for (const id of ids) keys.add(keyOf('id', id));
-  if (r.subject !== null) keys.add(subjectKey(r.subject.id));
-  if (r.grant_id !== null) keys.add(keyOf('grant', r.grant_id));
+  for (const person of people) keys.add(keyOf('id', person));
+  if (id !== undefined && !people.includes(id)) keys.add(keyOf('id', id));
+  if (subject !== undefined) keys.add(subjectKey(subject));
+  if (grant !== undefined) keys.add(keyOf('grant', grant));
   return [...keys];
 }
 
@@ -155,15 +189,12 @@ function textOnce(document: object, kind: string): Text {
 /** A profile depends on two shared documents and on whether the record is a part. */
 const profiles = new WeakMap<object, WeakMap<object, Text>>();
 const NONE = {};
-function profileOnce(record: DecisionRecord, own: Payload, find: Find): Text {
-  if (own.part !== undefined) return textOf(profileOf(record));
-  const access = find('access', own.access);
-  const fields = own.fields === undefined ? NONE : find('fields', own.fields[0]);
+function profileOnce(copy: Copy, { access, fields = NONE }: Shared): Text {
   const byFields = profiles.get(access) ?? new WeakMap<object, Text>();
   profiles.set(access, byFields);
   const known = byFields.get(fields);
   if (known !== undefined) return known;
-  const text = textOf(profileOf(record));
+  const text = textOf(profileOf(copy.record));
   byFields.set(fields, text);
   return text;
 }

@@ -156,17 +156,21 @@ async function* batches(
   if (copies.length > 0 || refused > 0 || position !== from) yield { copies, position, refused };
 }
 
-function copyOf({ record, parts, line }: Extract<Read, { readonly what: 'record' }>): Copy {
+function copyOf(read: Extract<Read, { readonly what: 'record' }>): Copy {
+  const { link, parts } = read;
   // In version 1 it is the line of the file, which is valid until the next chunk.
-  if (parts === null) return { record, line: line() };
-  let made: string | undefined;
-  // An index does not need it, and it costs more than the rest.
+  if (parts === null) return { record: read.record, line: read.line() };
+  let line: string | undefined;
+  // An index needs neither, and each costs more than the rest.
   return {
-    record,
+    link,
     parts,
+    get record() {
+      return read.record;
+    },
     get line() {
-      made ??= line();
-      return made;
+      line ??= read.line();
+      return line;
     },
   };
 }

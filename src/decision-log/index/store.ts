@@ -1,6 +1,7 @@
 /** A destination of record copies: an index or a sink. `feeder.ts` fills it from the journal. */
 import { SluiceError } from '../../errors.ts';
 import type { CopyMask, DecisionRecord } from '../../model/record.ts';
+import type { ChainLink } from '../journal/chain.ts';
 import type { Read } from '../journal/reader.ts';
 import type { QueryInterface } from './query.ts';
 
@@ -18,6 +19,8 @@ export interface Copy {
   readonly record: DecisionRecord & CopyMask;
   /** the complete record as a line, without its newline; it can be verified on its own unless it is masked */
   readonly line: string;
+  /** as in `Read`; absent: those of `record` */
+  readonly link?: ChainLink;
   /** as in `Read`; absent: as with version 1 */
   readonly parts?: Extract<Read, { readonly what: 'record' }>['parts'];
 }

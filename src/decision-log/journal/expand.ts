@@ -5,6 +5,67 @@ import type { DocumentKind, Members, Payload } from './compact.ts';
 /** Finds a document of the segment. @throws if it is not there, or has another kind */
 export type Find = (kind: DocumentKind, ref: unknown) => Members;
 
+/** The shared documents that a payload refers to. */
+export interface Shared {
+  readonly access: Members;
+  readonly subject?: Members | undefined;
+  readonly fields?: Members | undefined;
+  readonly answers?: readonly Members[] | undefined;
+}
+
+/** null: the payload holds the entire record. @throws what `find` throws */
+export function sharedBy(own: Payload, find: Find): Shared | null {
+  if (own.record !== undefined) return null;
+  const { answers, fields, subject } = own;
+  return {
+    access: find('access', own.access),
+    subject: subject === undefined ? undefined : find('subject', subject),
+    fields: fields === undefined ? undefined : find('fields', fields[0]),
+    answers:
+      fields === undefined || answers === undefined ? undefined : answers.map(([ref]) => find('answer', ref)),
+  };
+}
+
+/** documents of the kind `fields` that have their members */
+const sound = new WeakSet<object>();
+function areSound(fields: Members): boolean {
+  if (sound.has(fields)) return true;
+  const { by_class, withheld } = fields;
+  const isSound =
+    Array.isArray(withheld) &&
+    Array.isArray(by_class) &&
+    by_class.every((row) => Array.isArray(row) && row.length === 2 && Array.isArray(row[1]));
+  if (isSound) sound.add(fields);
+  return isSound;
+}
+
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * True if `expand` makes a record of it: a reader that needs only some members need not make all. False where that can only be
+ * tried.
+ */
+export function isExpandable(own: Payload, { access, fields }: Shared): boolean {
+  const { data_subjects: ids, fields: counts, resource_id: id } = own;
+  return (
+    typeof own.decision_id === 'string' &&
+    typeof own.timestamp === 'string' &&
+    Array.isArray(access['timings_us']) &&
+    Array.isArray(own.timings_us) &&
+    (access['request'] === undefined || isObject(access['request'])) &&
+    (access['asked'] === undefined || (isObject(access['asked']) && isObject(access['request']))) &&
+    (ids === undefined || Array.isArray(ids)) &&
+    (typeof id !== 'number' || (ids !== undefined && id < ids.length)) &&
+    (fields === undefined ||
+      (ids !== undefined &&
+        Array.isArray(counts) &&
+        Array.isArray(counts[1]) &&
+        Array.isArray(counts[2]) &&
+        areSound(fields)))
+  );
+}
+
 /** The record without its link. @throws what `find` throws, and errors for a payload that `compact` does not write */
 export function expand(own: Payload, find: Find): DecisionRecordDraft {
   if (own.record !== undefined) return own.record as DecisionRecordDraft;

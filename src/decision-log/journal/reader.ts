@@ -5,8 +5,8 @@
 import type { DecisionRecord, RecordProof } from '../../model/record.ts';
 import { type ChainLink, inspect, type LineFault } from './chain.ts';
 import { completeLine } from './copy.ts';
-import type { DocumentKind, Payload } from './compact.ts';
-import { expand, type Find } from './expand.ts';
+import type { DocumentKind, Members, Payload } from './compact.ts';
+import { expand, isExpandable, type Shared as SharedOf, sharedBy } from './expand.ts';
 import { isShared, type Parsed, SHORT_REF } from './line.ts';
 import { readLines } from './lines.ts';
 
@@ -14,9 +14,10 @@ export type Read =
   | {
       readonly what: 'record';
       readonly link: ChainLink;
+      /** made when it is asked for, which costs more than to read the line */
       readonly record: DecisionRecord;
-      /** what its own line holds, and the shared documents that it refers to; null: version 1 */
-      readonly parts: { readonly own: Payload; readonly find: Find } | null;
+      /** what its own line holds, and the shared documents that it refers to; null: the line holds the entire record */
+      readonly parts: { readonly own: Payload; readonly shared: SharedOf } | null;
       /** the complete record as a line that can be verified on its own, without a newline */
       line(): string;
     }
@@ -49,12 +50,47 @@ export interface KnownDocument {
 interface Shared {
   readonly kind: DocumentKind;
   /** null: removed */
-  readonly document: { readonly [member: string]: unknown } | null;
+  readonly document: Members | null;
   readonly salt: string;
 }
 
 class Missing extends Error {}
 class Removed extends Error {}
+
+type ReadRecord = Extract<Read, { readonly what: 'record' }>;
+type FindShared = (kind: DocumentKind, ref: unknown) => Shared & { readonly document: Members };
+
+/** A record of version 2, which is made when it is asked for. */
+function recordIn(link: ChainLink, parsed: Parsed, parts: ReadRecord['parts'], find: FindShared): ReadRecord {
+  let made: { readonly record: DecisionRecord; readonly salts: RecordProof['shared'] } | null = null;
+  const make = () => {
+    const salts: { [kind in DocumentKind]?: string[] } = {};
+    const draft = expand(parsed.payload as Payload, (kind, ref) => {
+      const { document, salt } = find(kind, ref);
+      const list = salts[kind] ?? [];
+      list.push(salt);
+      salts[kind] = list;
+      return document;
+    });
+    const { origin, seq, prev_hash, hash } = link;
+    return { record: { ...draft, origin, seq, prev_hash, hash }, salts };
+  };
+  return {
+    what: 'record',
+    link,
+    parts,
+    get record() {
+      made ??= make();
+      return made.record;
+    },
+    line: () => {
+      made ??= make();
+      const { record, salts } = made;
+      const after = link.after === null ? {} : { after: link.after };
+      return completeLine(record, { ...after, salt: parsed.salt, shared: salts });
+    },
+  };
+}
 
 export class SegmentReader {
   /** by commitment */
@@ -107,35 +143,21 @@ export class SegmentReader {
 
   #record(link: ChainLink, parsed: Parsed): Read {
     const own = parsed.payload as Payload;
-    const salts: { [kind in DocumentKind]?: string[] } = {};
     // `begin` replaces the maps, so the record stays readable.
-    const [shared, short] = [this.#shared, this.#takesShort ? this.#short : null];
-    const find = (kind: DocumentKind, ref: unknown) => {
-      const found = typeof ref === 'string' ? (shared.get(ref) ?? short?.get(ref)) : undefined;
+    const [known, short] = [this.#shared, this.#takesShort ? this.#short : null];
+    const find: FindShared = (kind, ref) => {
+      const found = typeof ref === 'string' ? (known.get(ref) ?? short?.get(ref)) : undefined;
       if (found === undefined || found.kind !== kind)
         throw new Missing(`the shared document ${String(ref)} (${kind}) is not in this segment`);
       if (found.document === null) throw new Removed();
-      return { document: found.document, salt: found.salt };
+      return found as Shared & { readonly document: Members };
     };
     try {
-      const draft = expand(own, (kind, ref) => {
-        const { document, salt } = find(kind, ref);
-        const list = salts[kind] ?? [];
-        list.push(salt);
-        salts[kind] = list;
-        return document;
-      });
-      const { origin, seq, prev_hash, hash } = link;
-      const record = { ...draft, origin, seq, prev_hash, hash };
-      if (typeof record.decision_id !== 'string' || typeof record.timestamp !== 'string')
+      const shared = sharedBy(own, (kind, ref) => find(kind, ref).document);
+      const read = recordIn(link, parsed, shared === null ? null : { own, shared }, find);
+      if ((shared === null || !isExpandable(own, shared)) && !isNamed(read.record))
         throw new Missing('its payload is not a decision record');
-      const proof: RecordProof = {
-        ...(link.after === null ? {} : { after: link.after }),
-        salt: parsed.salt,
-        shared: salts,
-      };
-      const parts = { own, find: (kind: DocumentKind, ref: unknown) => find(kind, ref).document };
-      return { what: 'record', link, record, parts, line: () => completeLine(record, proof) };
+      return read;
     } catch (e) {
       if (e instanceof Removed) return { what: 'removed', link, isCut: false };
       const detail = e instanceof Missing ? e.message : 'its payload is not a decision record';
@@ -155,6 +177,9 @@ export class SegmentReader {
       for (const { bytes, complete } of lines) if (complete && isShared(bytes)) this.read(bytes);
   }
 }
+
+const isNamed = ({ decision_id, timestamp }: DecisionRecord): boolean =>
+  typeof decision_id === 'string' && typeof timestamp === 'string';
 
 /** True for a line whose payload was removed. */
 export const isCut = (read: Read): read is Extract<Read, { readonly isCut: boolean }> =>
