@@ -2,6 +2,7 @@
  * Copies records from the journal to a store: at least once, in order within an origin, resumable. It copies only records
  * that the head covers: later ones are truncated if their flush fails.
  */
+import { setImmediate } from 'node:timers/promises';
 import { headPath, listOrigins, type OriginFiles } from '../journal/directory.ts';
 import { readHead } from '../journal/head.ts';
 import { readLines } from '../journal/lines.ts';
@@ -11,6 +12,8 @@ import type { Copy, Position, Store } from './store.ts';
 /** Maximum records and bytes of one transaction. A store may say another number of records; then the bytes are those in the journal. */
 const BATCH = 500;
 const BATCH_BYTES = 4 << 20;
+/** lines that are read in one turn of the event loop */
+const TURN = 128;
 
 export interface FeedResult {
   /** origin → seq of the last record copied */
@@ -88,7 +91,8 @@ export async function feed(
       };
       let taking: Promise<void> = Promise.resolve();
       for await (const step of batches(files, position, head, place, store)) {
-        // The next batch is read while the store takes this one.
+        // The next batch is read and prepared while the store takes this one.
+        if (step.copies.length > 0) store.prepare?.(files.origin, step.copies);
         await taking;
         taking = take(step);
         taking.catch(() => undefined);
@@ -124,7 +128,9 @@ async function* batches(
     const start = segment.first === from.segment ? from.offset : 0;
     if (start === 0) place.reader.begin();
     for await (const lines of readLines(segment.path, start)) {
-      for (const line of lines) {
+      for (const [i, line] of lines.entries()) {
+        // The store talks with a server meanwhile, which would wait.
+        if (store.prepare !== undefined && i % TURN === TURN - 1) await setImmediate();
         if (!line.complete) continue;
         const read = place.reader.read(line.bytes);
         if (read.what === 'document') continue;

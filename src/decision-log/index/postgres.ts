@@ -33,6 +33,7 @@ import {
   Totals,
 } from './entry.ts'; // prettier-ignore
 import { DROP, partition, SCHEMA, T, VERSION } from './postgres-schema.ts';
+import { Rows, uuidOf } from './postgres-rows.ts';
 import { Profiles, type Text } from './profile.ts';
 import { page, type ReadyQuery } from './query.ts';
 import { type Day, keysIn, type Range, ranges, steps, summary } from './search.ts';
@@ -49,6 +50,8 @@ import {
 
 /** Advisory lock: shared while records are written, exclusive while tables are created or deleted. */
 const LOCK = '5170421, 2';
+/** Advisory lock: exclusive while partitions are created, which blocks no records. */
+const PARTITIONS = '5170421, 3';
 const BATCH = 5000;
 /** the day of profiles, which all days share */
 const ALL_DAYS = -1;
@@ -76,6 +79,25 @@ export function openPostgresIndex(url: string, options: PostgresOptions = {}): I
 }
 
 type Client = pg.PoolClient;
+type Numbers = WeakMap<Text, Map<number, number>>;
+
+interface NewText {
+  readonly id: number;
+  readonly day: number;
+  readonly text: Text;
+}
+
+/** What a transaction stores. */
+interface Batch {
+  readonly entries: readonly Entry[];
+  /** that are not stored yet */
+  readonly texts: readonly NewText[];
+  /** that the rows were made with */
+  readonly numbers: Numbers;
+  readonly records: Buffer;
+  readonly postings: Buffer;
+  readonly totals: Totals;
+}
 
 interface Row {
   readonly decision: string;
@@ -102,8 +124,13 @@ class PostgresIndex implements IndexStore {
   #isNamed = true;
   /** days that have partitions */
   #days = new Set<number>();
-  /** day → number of a text that many records share */
-  #numbers = new WeakMap<Text, Map<number, number>>();
+  /** day → number of a text that many records share. Replaced when they become invalid. */
+  #numbers: Numbers = new WeakMap();
+  /** origin → its number */
+  #origins = new Map<string, number>();
+  /** batches that are ready, or will be, before they are taken */
+  readonly #batches = new WeakMap<readonly Copy[], Promise<Batch>>();
+  #taking: Promise<void> = Promise.resolve();
   readonly #documents = new LRUCache<number, Members>({ max: 10_000 });
   #profiles = new Profiles();
 
@@ -171,6 +198,7 @@ class PostgresIndex implements IndexStore {
     this.#documents.clear();
     this.#profiles = new Profiles();
     this.#days = new Set();
+    this.#origins = new Map();
     this.#generation = generation;
   }
 
@@ -202,124 +230,213 @@ class PostgresIndex implements IndexStore {
     );
   }
 
-  async take(origin: string, copies: readonly Copy[], position: Position, from: Position): Promise<void> {
-    await this.#prepared();
-    const oldest = dayAt(this.oldest);
-    const entries = copies.map(entryOf).filter(({ day }) => day >= oldest);
-    await this.#partitions(new Set(entries.map(({ day }) => day)));
-    try {
-      await this.#transaction(async (client) => {
-        await client.query(`SELECT pg_advisory_xact_lock_shared(${LOCK})`);
-        const { rows } = await client.query<{ generation: string }>(`SELECT generation FROM ${T.state}`);
-        this.#remember(rows[0]!.generation);
-        await this.#store(client, origin, entries, position, from);
-      });
-    } catch (e) {
-      // What it has noted was undone, and a partition may have been dropped.
-      this.#generation = '';
-      throw e;
-    }
+  prepare(origin: string, copies: readonly Copy[]): void {
+    const batch = this.#prepared().then(() => this.#batchOf(origin, copies.map(entryOf)));
+    batch.catch(() => undefined);
+    this.#batches.set(copies, batch);
   }
 
+  /**
+   * The numbers of texts that are not stored yet are noted when a batch is made, and those after it use them. So batches are taken one after
+   * the other, and where one fails, those after it are made again.
+   */
+  take(origin: string, copies: readonly Copy[], position: Position, from: Position): Promise<void> {
+    if (!this.#batches.has(copies)) this.prepare(origin, copies);
+    const taken = this.#taking.then(async () => {
+      try {
+        let batch = await this.#batches.get(copies)!;
+        for (;;) {
+          const left = await this.#transaction((client) =>
+            this.#store(client, origin, batch, position, from),
+          );
+          if (left === null) return;
+          batch = await this.#batchOf(origin, left);
+        }
+      } catch (e) {
+        // What was noted was undone, and a partition may have been dropped.
+        this.#remember('');
+        throw e;
+      }
+    });
+    this.#taking = taken.catch(() => undefined);
+    return taken;
+  }
+
+  /** @returns null, or the records to make another batch of, because something has changed since this one was made */
   async #store(
     client: Client,
     origin: string,
-    entries: readonly Entry[],
+    batch: Batch,
     position: Position,
     from: Position,
-  ) {
-    await client.query(
-      `INSERT INTO ${T.origins} (origin, segment, byte, seq) VALUES ($1,0,0,0) ON CONFLICT DO NOTHING`,
-      [origin],
-    );
-    // Another feeder of this chain waits here, and then finds what is new.
-    const { rows } = await client.query<{ id: number; seq: string }>(
-      `SELECT id, seq FROM ${T.origins} WHERE origin = $1 FOR UPDATE`,
-      [origin],
-    );
-    const { id, seq: stored } = rows[0]!;
+  ): Promise<readonly Entry[] | null> {
+    // One round trip. Another feeder of this chain waits for its row, and then finds what is new.
+    const name = pg.escapeLiteral(origin);
+    const results = (await client.query(
+      `SELECT pg_advisory_xact_lock_shared(${LOCK}); SELECT generation FROM ${T.state};
+       INSERT INTO ${T.origins} (origin, segment, byte, seq) VALUES (${name},0,0,0) ON CONFLICT DO NOTHING;
+       SELECT id, seq FROM ${T.origins} WHERE origin = ${name} FOR UPDATE`,
+    )) as unknown as readonly pg.QueryResult<{ generation: string; id: number; seq: string }>[];
+    this.#remember(results[1]!.rows[0]!.generation);
+    const { id, seq: stored } = results[3]!.rows[0]!;
     const seq = Number(stored);
     requireUnbroken(seq, from);
-    const fresh = entries.filter((entry) => entry.seq > seq);
-    await this.#number(client, fresh);
-    const totals = new Totals();
-    let records = '';
-    let postings = '';
-    for (const entry of fresh) {
-      const { day, decision, keys } = entry;
-      const profile = this.#numberOf(entry.profile, ALL_DAYS)!;
-      const numbers = entry.documents.map((text) => this.#numberOf(text, day)!);
-      const payload = entry.payload(numbers).replaceAll('\\', '\\\\');
-      records += `${decision}\t${id}\t${entry.seq}\t${profile}\t\\\\x${entry.hashes}\t${payload}\n`;
-      postings += `${profile}\t${decision}\t${profile}\n`;
-      for (const key of keys) postings += `${key}\t${decision}\t${profile}\n`;
-      totals.add(entry, profile);
+    const fresh = batch.entries.filter((entry) => entry.seq > seq);
+    // Another feeder of this chain may have been faster, and another chain's may have stored the same texts.
+    if (
+      batch.entries.length !== fresh.length ||
+      batch.numbers !== this.#numbers ||
+      !(await this.#storeTexts(client, batch.texts))
+    ) {
+      await client.query('ROLLBACK');
+      return fresh;
     }
     if (fresh.length > 0) {
-      await copyInto(client, T.records, records);
-      await copyInto(client, T.postings, postings);
-      const [days, counts] = [totals.days(), totals.counts()];
-      await client.query(
-        `INSERT INTO ${T.days} AS d SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[])
-         ON CONFLICT (day) DO UPDATE SET records = d.records + excluded.records,
-           low = least(d.low, excluded.low), high = greatest(d.high, excluded.high)`,
-        [days.map((d) => d.day), days.map((d) => d.records), days.map((d) => d.low), days.map((d) => d.high)],
-      );
-      await client.query(
-        `INSERT INTO ${T.counts} AS c SELECT * FROM unnest($1::bigint[], $2::int[], $3::bigint[])
-         ON CONFLICT (profile, day) DO UPDATE SET records = c.records + excluded.records`,
-        [counts.map((c) => c.profile), counts.map((c) => c.day), counts.map((c) => c.records)],
-      );
+      await copyInto(client, T.records, batch.records);
+      await copyInto(client, T.postings, batch.postings);
     }
-    if (position.seq > seq)
-      await client.query(`UPDATE ${T.origins} SET segment = $2, byte = $3, seq = $4 WHERE id = $1`, [
+    const [days, counts] = [batch.totals.days(), batch.totals.counts()];
+    await client.query(
+      `WITH counted AS (
+         INSERT INTO ${T.counts} AS c SELECT * FROM unnest($5::bigint[], $6::int[], $7::bigint[])
+         ON CONFLICT (profile, day) DO UPDATE SET records = c.records + excluded.records),
+       dated AS (
+         INSERT INTO ${T.days} AS d SELECT * FROM unnest($8::int[], $9::bigint[], $10::bigint[], $11::bigint[])
+         ON CONFLICT (day) DO UPDATE SET records = d.records + excluded.records,
+         low = least(d.low, excluded.low), high = greatest(d.high, excluded.high))
+       UPDATE ${T.origins} SET segment = $2, byte = $3, seq = $4 WHERE id = $1 AND seq < $4`,
+      [
         id,
         position.segment,
         position.offset,
         position.seq,
-      ]);
+        counts.map((c) => c.profile),
+        counts.map((c) => c.day),
+        counts.map((c) => c.records),
+        days.map((d) => d.day),
+        days.map((d) => d.records),
+        days.map((d) => d.low),
+        days.map((d) => d.high),
+      ],
+    );
+    return null;
   }
 
-  #numberOf(text: Text, day: number): number | undefined {
-    return this.#numbers.get(text)?.get(day);
-  }
-
-  /** Gives numbers to texts that many records share. Sorted, so that two transactions wait for each other in the same order. */
-  async #number(client: Client, entries: readonly Entry[]): Promise<void> {
-    const missing = new Map<string, { text: Text; day: number }[]>();
-    const note = (text: Text, day: number): void => {
-      if (this.#numberOf(text, day) !== undefined) return;
-      const name = `${day} ${text.digest}`;
-      missing.set(name, [...(missing.get(name) ?? []), { text, day }]);
-    };
-    for (const { day, documents, profile } of entries) {
-      note(profile, ALL_DAYS);
-      for (const text of documents) note(text, day);
+  /** The rows of some records. Nothing is stored by it but the chain's name and the partitions. */
+  async #batchOf(origin: string, all: readonly Entry[]): Promise<Batch> {
+    const oldest = dayAt(this.oldest);
+    const entries = all.filter(({ day }) => day >= oldest);
+    await this.#partitions(new Set(entries.map(({ day }) => day)));
+    const texts = await this.#number(origin, entries);
+    const numbers = this.#numbers;
+    const numberOf = (text: Text, day: number): number => numbers.get(text)!.get(day)!;
+    const id = this.#origins.get(origin)!;
+    const records = new Rows(1024 * entries.length);
+    const postings = new Rows(256 * entries.length);
+    const totals = new Totals();
+    for (const entry of entries) {
+      const { day } = entry;
+      const decision = uuidOf(entry.decision);
+      const profile = numberOf(entry.profile, ALL_DAYS);
+      const payload = entry.payload(entry.documents.map((text) => numberOf(text, day)));
+      records
+        .begin(6)
+        .uuid(decision)
+        .int4(id)
+        .int8(entry.seq)
+        .int8(profile)
+        .bytea(entry.hashes)
+        .text(payload);
+      postings.begin(3).int8(profile).uuid(decision).int8(profile);
+      for (const key of entry.keys) postings.begin(3).int8(key).uuid(decision).int8(profile);
+      totals.add(entry, profile);
     }
-    if (missing.size === 0) return;
-    const wanted = [...missing].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, [one]]) => one!);
-    const days = wanted.map(({ day }) => day);
-    const digests = wanted.map(({ text }) => Buffer.from(text.digest, 'hex'));
-    await client.query(
-      `INSERT INTO ${T.texts} (day, digest, text) SELECT * FROM unnest($1::int[], $2::bytea[], $3::text[])
-       ON CONFLICT DO NOTHING`,
-      [days, digests, wanted.map(({ text }) => text.text)],
+    return { entries, texts, numbers, records: records.end(), postings: postings.end(), totals };
+  }
+
+  /**
+   * Gives numbers to texts that many records share. A text that the index has not gets a number that no other will have; it is stored
+   * with the records.
+   * @returns those texts
+   */
+  async #number(origin: string, entries: readonly Entry[]): Promise<readonly NewText[]> {
+    for (;;) {
+      const numbers = this.#numbers;
+      const missing = new Map<
+        string,
+        { readonly day: number; readonly text: Text; readonly all: Set<Text> }
+      >();
+      const note = (text: Text, day: number): void => {
+        if (numbers.get(text)?.has(day)) return;
+        const name = `${day} ${text.digest}`;
+        const known = missing.get(name);
+        if (known === undefined) missing.set(name, { day, text, all: new Set([text]) });
+        else known.all.add(text);
+      };
+      for (const { day, documents, profile } of entries) {
+        note(profile, ALL_DAYS);
+        for (const text of documents) note(text, day);
+      }
+      if (missing.size === 0 && this.#origins.has(origin)) return [];
+      // Sorted, so that two transactions wait for each other in the same order.
+      const wanted = [...missing].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
+      const { rows } = await this.#pool.query<{
+        generation: string;
+        origin: number;
+        ids: readonly string[];
+        isNew: readonly boolean[];
+      }>(
+        `WITH own AS (
+           INSERT INTO ${T.origins} (origin, segment, byte, seq) VALUES ($3,0,0,0) ON CONFLICT DO NOTHING RETURNING id),
+         numbered AS (
+           SELECT n, coalesce(t.id, nextval('${T.texts}_id_seq')) AS id, t.id IS NULL AS is_new
+           FROM unnest($1::int[], $2::bytea[]) WITH ORDINALITY AS w(day, digest, n) LEFT JOIN ${T.texts} t USING (day, digest))
+         SELECT generation, coalesce((SELECT id FROM own), (SELECT id FROM ${T.origins} WHERE origin = $3)) AS origin,
+           (SELECT coalesce(array_agg(id ORDER BY n), '{}') FROM numbered) AS ids,
+           (SELECT coalesce(array_agg(is_new ORDER BY n), '{}') FROM numbered) AS "isNew" FROM ${T.state}`,
+        [wanted.map(({ day }) => day), wanted.map(({ text }) => Buffer.from(text.digest, 'hex')), origin],
+      );
+      const { generation, origin: id, ids, isNew } = rows[0]!;
+      this.#remember(generation);
+      // The numbers that were known, or those that another batch has noted meanwhile, are for other tables.
+      if (numbers !== this.#numbers || id === null) continue;
+      this.#origins.set(origin, id);
+      const fresh: NewText[] = [];
+      for (const [i, { all, day, text }] of wanted.entries()) {
+        const number = Number(ids[i]);
+        for (const one of all)
+          numbers.set(one, (numbers.get(one) ?? new Map<number, number>()).set(day, number));
+        if (isNew[i]) fresh.push({ id: number, day, text });
+      }
+      return fresh;
+    }
+  }
+
+  /** False: another transaction has stored one of them under another number. */
+  async #storeTexts(client: Client, texts: readonly NewText[]): Promise<boolean> {
+    if (texts.length === 0) return true;
+    const { rowCount } = await client.query(
+      `INSERT INTO ${T.texts} (id, day, digest, text) OVERRIDING SYSTEM VALUE
+       SELECT * FROM unnest($1::bigint[], $2::int[], $3::bytea[], $4::text[]) ON CONFLICT DO NOTHING`,
+      [
+        texts.map(({ id }) => id),
+        texts.map(({ day }) => day),
+        texts.map(({ text }) => Buffer.from(text.digest, 'hex')),
+        texts.map(({ text }) => text.text),
+      ],
     );
-    const { rows } = await client.query<{ id: string; day: number; digest: string }>(
-      `SELECT id, day, encode(digest, 'hex') AS digest FROM ${T.texts}
-       JOIN unnest($1::int[], $2::bytea[]) AS w(day, digest) USING (day, digest)`,
-      [days, digests],
-    );
-    for (const { id, day, digest } of rows)
-      for (const { text } of missing.get(`${day} ${digest}`)!)
-        this.#numbers.set(text, (this.#numbers.get(text) ?? new Map<number, number>()).set(day, Number(id)));
+    if (rowCount === texts.length) return true;
+    this.#numbers = new WeakMap();
+    return false;
   }
 
   async #partitions(days: ReadonlySet<number>): Promise<void> {
     const missing = [...days].filter((day) => !this.#days.has(day));
     if (missing.length === 0) return;
     await this.#transaction(async (client) => {
-      await client.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
+      await client.query(
+        `SELECT pg_advisory_xact_lock_shared(${LOCK}), pg_advisory_xact_lock(${PARTITIONS})`,
+      );
       for (const day of missing) {
         for (const table of [T.records, T.postings]) {
           const { rows } = await client.query<{ found: unknown }>(
@@ -582,9 +699,8 @@ const nameOf = (text: string): string => hash('sha256', text, 'hex').slice(0, 32
 /** codes of PostgreSQL: no such prepared statement, or one of that name already */
 const NOT_NAMED = new Set(['26000', '42P05']);
 
-/** PostgreSQL's text format: a row a line, columns separated by tabs. JSON has neither tabs nor newlines. */
-async function copyInto(client: Client, table: string, rows: string): Promise<void> {
-  const stream = client.query(copyFrom(`COPY ${table} FROM STDIN`));
+async function copyInto(client: Client, table: string, rows: Buffer): Promise<void> {
+  const stream = client.query(copyFrom(`COPY ${table} FROM STDIN (FORMAT binary)`));
   stream.end(rows);
   await finished(stream);
 }

@@ -33,6 +33,8 @@ export interface Store {
   /** false for a record that it cannot hold; absent: it holds all */
   holds?(copy: Copy): boolean;
   positions(): Promise<ReadonlyMap<string, Position>>;
+  /** Begins what `take` will need of these copies, while those before them are taken. It stores none of them. */
+  prepare?(origin: string, copies: readonly Copy[]): void;
   /**
    * Stores copies of one origin, in order, and then `position`. It is idempotent, or its readers must drop duplicates
    * by origin and seq.
