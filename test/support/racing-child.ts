@@ -1,4 +1,5 @@
 /** One of several processes that do the same thing at the same moment: reads `{what, dir, n}` lines on the channel, answers each. */
+import { indexable } from '../../src/decision-log/index/entry.ts';
 import '../../src/json-parse.ts';
 import { createDecisionLog, type OpenDecisionLog } from '../../src/decision-log/decision-log.ts';
 import { openSqliteIndex } from '../../src/decision-log/index/sqlite.ts';
@@ -27,7 +28,12 @@ const work: { readonly [what in Task['what']]: (task: Task) => Promise<unknown> 
   async index({ dir, me }) {
     const index = openSqliteIndex(`${dir}/decisions.db`);
     for (let seq = 1; seq <= LINES; seq++)
-      await index.take(`o-${me}`, [copy(`o-${me}`, seq)], { segment: 1, offset: seq, seq }, START);
+      await index.take(
+        `o-${me}`,
+        [indexable(copy(`o-${me}`, seq))!],
+        { segment: 1, offset: seq, seq },
+        START,
+      );
     await index.close();
     return null;
   },

@@ -2,7 +2,7 @@
  * A record as both indexes store it: the payload of the journal, in which references are numbers of documents of the index, and the keys that it is
  * found by. A document is stored once a day, so that a day can be deleted as a whole.
  */
-import { hash } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import type { DecisionRecord } from '../../model/record.ts';
 import {
   answerDocument,
@@ -31,8 +31,8 @@ export interface Entry {
   readonly profile: Text;
   /** the shared documents that it refers to */
   readonly documents: readonly Text[];
-  /** @param numbers of the documents, in the same order */
-  payload(numbers: readonly number[]): string;
+  /** JSON, before, between and behind the numbers of the documents */
+  readonly payload: readonly string[];
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -59,66 +59,113 @@ export const dateOf = (day: number): string => new Date(startOf(day)).toISOStrin
 export const keyOf = (kind: 'subject' | 'id' | 'grant', value: string): number =>
   hash('sha256', `${kind} ${value}`, 'buffer').readUIntBE(0, 6) + 2 ** 31;
 
-/** False for a record whose id or time is not one that Sluice writes. */
-export function isIndexable(copy: Copy): boolean {
+/** null for a record whose id or time is not one that Sluice writes. */
+export function indexable(copy: Copy): Entry | null {
   const { decision_id, timestamp } = copy.parts?.own ?? copy.record;
-  return UUID.test(decision_id!) && !Number.isNaN(Date.parse(timestamp!));
+  return UUID.test(decision_id!) && !Number.isNaN(Date.parse(timestamp!)) ? entryOf(copy) : null;
 }
 
-export function entryOf(copy: Copy): Entry {
-  const { own, shared } = copy.parts ?? partsOf(copy.record);
+function entryOf(copy: Copy): Entry {
+  const parts = copy.parts ?? partsOf(copy.record);
+  const { own, shared } = parts;
   const { hash, prev_hash, seq } = copy.link ?? copy.record;
-  if (shared === null) return entryOfWhole(copy.record, own);
-  const { access, answers, fields, subject } = shared;
-  const documents = [textOnce(access, 'access')];
-  if (subject !== undefined) documents.push(textOnce(subject, 'subject'));
-  if (fields !== undefined) documents.push(textOnce(fields, 'fields'));
-  if (answers !== undefined) for (const answer of answers) documents.push(textOnce(answer, 'answer'));
-  const decision = own.decision_id!;
+  const { decision_id, timestamp } = shared === null ? copy.record : own;
+  const decision = decision_id!;
   return {
     day: dayOf(decision),
     decision,
     seq,
     hashes: prev_hash + hash,
-    delay: Date.parse(own.timestamp!) - timeOf(decision),
-    keys: keysBy(own, shared),
-    profile: own.part === undefined ? profileOnce(copy, shared) : textOf(profileOf(copy.record)),
-    documents,
-    payload: (numbers) => {
-      let at = 0;
-      const next = (): number => numbers[at++]!;
-      // In the order of `documents`.
-      return JSON.stringify({
-        ...own,
-        decision_id: undefined,
-        access: next(),
-        subject: subject === undefined ? undefined : next(),
-        fields: fields === undefined ? undefined : [next(), ...own.fields!.slice(1)],
-        answers: answers?.map((_, i) => [next(), own.answers![i]![1]]),
-      });
-    },
+    delay: Date.parse(timestamp!) - timeOf(decision),
+    keys: shared === null ? keysOf(copy.record) : keysBy(own, shared),
+    profile:
+      shared === null || own.part !== undefined ? textOf(profileOf(copy.record)) : profileOnce(copy, shared),
+    documents: shared === null ? [] : textsOf(shared),
+    // A record that has not the usual members shares nothing.
+    payload: shared === null ? [JSON.stringify(own)] : (piecesOf(own, parts.text) ?? written(own, shared)),
   };
 }
 
-/** A record that has not the usual members shares nothing. */
-function entryOfWhole(record: DecisionRecord, own: Payload): Entry {
-  const { decision_id: decision, hash, prev_hash, seq } = record;
-  return {
-    day: dayOf(decision),
-    decision,
-    seq,
-    hashes: prev_hash + hash,
-    delay: Date.parse(record.timestamp) - timeOf(decision),
-    keys: keysOf(record),
-    profile: textOf(profileOf(record)),
-    documents: [],
-    payload: () => JSON.stringify(own),
+/** In the order of their references in a payload. */
+function textsOf({ access, answers, fields, subject }: Shared): readonly Text[] {
+  const found = [textOnce(access, 'access')];
+  if (answers !== undefined) for (const answer of answers) found.push(textOnce(answer, 'answer'));
+  if (fields !== undefined) found.push(textOnce(fields, 'fields'));
+  if (subject !== undefined) found.push(textOnce(subject, 'subject'));
+  return found;
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isCount = (value: unknown): boolean => typeof value === 'number';
+
+/**
+ * The payload as in the journal without the decision's id and the references, which costs less than to write it again. Members are in
+ * alphabetical order, and no text holds an unescaped quote: so a reference is found by its name where only texts and numbers are around it.
+ * @returns null if something else is there
+ */
+function piecesOf(own: Payload, text: string | null): readonly string[] | null {
+  const { access, answers, consents, decision_id, fields, subject, withheld_reasons } = own;
+  if (
+    text === null ||
+    (answers !== undefined && fields === undefined) ||
+    !(consents === undefined || (Array.isArray(consents) && consents.every(isText))) ||
+    !(withheld_reasons === undefined || Object.values(withheld_reasons as object).every(isCount))
+  )
+    return null;
+  const pieces: string[] = [];
+  let at = 0;
+  let piece = '';
+  /** The next member, or what is at `from`, becomes the border of two pieces. */
+  const border = (before: string, ref: string | undefined, from: number): boolean => {
+    const quoted = from + before.length;
+    if (from < at || !text.startsWith(before, from) || !text.startsWith(`"${ref}"`, quoted)) return false;
+    pieces.push(piece + text.slice(at, quoted));
+    piece = '';
+    at = quoted + ref!.length + 2;
+    return true;
   };
+  if (!border('{"access":', access, 0)) return null;
+  for (const [i, [ref, count]] of (answers ?? []).entries()) {
+    if (!border(i === 0 ? ',"answers":[[' : `,${answers![i - 1]![1]}],[`, ref, at)) return null;
+    if (!isCount(count)) return null;
+  }
+  const id = `,"decision_id":"${decision_id}"`;
+  const start = text.indexOf(id, at);
+  if (start === -1) return null;
+  piece = text.slice(at, start);
+  at = start + id.length;
+  if (fields !== undefined && !border(',"fields":[', fields[0], at)) return null;
+  if (subject !== undefined && !border(',"subject":', subject, text.lastIndexOf(`,"subject":"${subject}"`)))
+    return null;
+  pieces.push(piece + text.slice(at));
+  return pieces;
+}
+
+/** No caller can know it, and write it into a record. */
+const GAP = randomUUID();
+
+/** The same for any payload. */
+const written = (own: Payload, { answers, fields, subject }: Shared): readonly string[] =>
+  JSON.stringify({
+    ...own,
+    access: GAP,
+    answers: answers?.map((_, i) => [GAP, own.answers![i]![1]]),
+    decision_id: undefined,
+    fields: fields === undefined ? undefined : [GAP, ...own.fields!.slice(1)],
+    subject: subject === undefined ? undefined : GAP,
+  }).split(`"${GAP}"`);
+
+/** The payload to store. @param numbers of the documents, in their order */
+export function payloadOf({ payload }: Entry, numbers: readonly number[]): string {
+  let text = payload[0]!;
+  for (let i = 1; i < payload.length; i++) text += `${numbers[i - 1]}${payload[i]}`;
+  return text;
 }
 
 /** A record of version 1 is separated as the journal does it now. */
 function partsOf({ origin: _o, seq: _s, prev_hash: _p, hash: _h, ...draft }: DecisionRecord): {
   readonly own: Payload;
+  readonly text: null;
   readonly shared: Shared | null;
 } {
   const documents: Members[] = [];
@@ -129,7 +176,7 @@ function partsOf({ origin: _o, seq: _s, prev_hash: _p, hash: _h, ...draft }: Dec
     fields: (d) => fieldsWith(add(fieldsDocument(d)), d),
     answer: (state) => [add(answerDocument(state)), state.count],
   });
-  return { own, shared: sharedBy(own, (_kind, ref) => documents[Number(ref)]!) };
+  return { own, text: null, shared: sharedBy(own, (_kind, ref) => documents[Number(ref)]!) };
 }
 
 function keysOf(r: DecisionRecord): readonly number[] {

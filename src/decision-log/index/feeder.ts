@@ -7,6 +7,7 @@ import { headPath, listOrigins, type OriginFiles } from '../journal/directory.ts
 import { readHead } from '../journal/head.ts';
 import { readLines } from '../journal/lines.ts';
 import { type Read, SegmentReader } from '../journal/reader.ts';
+import type { DecisionRecord } from '../../model/record.ts';
 import type { Copy, Position, Store } from './store.ts';
 
 /** Maximum records and bytes of one transaction. A store may say another number of records; then the bytes are those in the journal. */
@@ -35,16 +36,16 @@ interface Place {
  * holds the shared documents of one segment.
  */
 export const MOST_PLACES = 16;
-const places = new WeakMap<Store, Map<string, Place>>();
+const places = new WeakMap<object, Map<string, Place>>();
 
 /** origin → place, the last used one last */
-export function placesOf(store: Store): Map<string, Place> {
+export function placesOf(store: object): Map<string, Place> {
   const known = places.get(store) ?? new Map<string, Place>();
   places.set(store, known);
   return known;
 }
 
-async function placeAt(store: Store, files: OriginFiles, at: Position): Promise<Place> {
+async function placeAt(store: object, files: OriginFiles, at: Position): Promise<Place> {
   const known = placesOf(store);
   const { origin } = files;
   let place = known.get(origin);
@@ -65,9 +66,9 @@ async function placeAt(store: Store, files: OriginFiles, at: Position): Promise<
  * @param taken called after each batch
  * @throws errors of the store
  */
-export async function feed(
+export async function feed<Held>(
   dir: string,
-  store: Store,
+  store: Store<Held>,
   signal?: AbortSignal,
   wanted: (origin: string) => boolean = () => true,
   taken: (origin: string, position: Position) => void = () => undefined,
@@ -82,8 +83,8 @@ export async function feed(
     let position = positions.get(files.origin) ?? { segment: 0, offset: 0, seq: 0 };
     if (position.seq < head && signal?.aborted !== true) {
       const place = await placeAt(store, files, position);
-      const take = async (step: Step): Promise<void> => {
-        if (step.copies.length > 0) await store.take(files.origin, step.copies, step.position, position);
+      const take = async (step: Step<Held>): Promise<void> => {
+        if (step.held.length > 0) await store.take(files.origin, step.held, step.position, position);
         position = step.position;
         taken(files.origin, position);
         refused += step.refused;
@@ -92,7 +93,7 @@ export async function feed(
       let taking: Promise<void> = Promise.resolve();
       for await (const step of batches(files, position, head, place, store)) {
         // The next batch is read and prepared while the store takes this one.
-        if (step.copies.length > 0) store.prepare?.(files.origin, step.copies);
+        if (step.held.length > 0) store.prepare?.(files.origin, step.held);
         await taking;
         taking = take(step);
         taking.catch(() => undefined);
@@ -105,21 +106,21 @@ export async function feed(
   return { seq, lag, refused };
 }
 
-interface Step {
-  readonly copies: readonly Copy[];
+interface Step<Held> {
+  readonly held: readonly Held[];
   readonly position: Position;
   readonly refused: number;
 }
 
-async function* batches(
+async function* batches<Held>(
   files: OriginFiles,
   from: Position,
   head: number,
   place: Place,
-  store: Store,
-): AsyncGenerator<Step, void, void> {
+  store: Store<Held>,
+): AsyncGenerator<Step<Held>, void, void> {
   const most = store.batch ?? BATCH;
-  let copies: Copy[] = [];
+  let held: Held[] = [];
   let bytes = 0;
   let refused = 0;
   let position = from;
@@ -136,47 +137,54 @@ async function* batches(
         if (read.what === 'document') continue;
         const offset = line.offset + line.bytes.length + 1;
         if (read.what !== 'fault' && read.link.seq > head) {
-          if (copies.length > 0 || refused > 0) yield { copies, position, refused };
+          if (held.length > 0 || refused > 0) yield { held, position, refused };
           return;
         }
         const seq = read.what === 'fault' ? position.seq : read.link.seq;
         position = { segment: segment.first, offset, seq };
         Object.assign(place, { segment: segment.first, offset });
-        const copy = read.what === 'record' ? copyOf(read) : null;
-        if (copy !== null && (store.holds?.(copy) ?? true)) {
-          copies.push(copy);
+        const copy = read.what === 'record' ? new JournalCopy(read) : null;
+        const one = copy === null ? null : store.hold === undefined ? (copy as Held) : store.hold(copy);
+        if (one !== null) {
+          held.push(one);
           // The line of a copy is made where it is needed, and the store will need it.
-          bytes += store.batch === undefined ? copy.line.length : line.bytes.length;
+          bytes += store.batch === undefined ? copy!.line.length : line.bytes.length;
         } else if (read.what !== 'removed') refused++;
         if (seq === head) {
           // The next start may cut off what is behind the head, and write other lines there.
-          yield { copies, position, refused };
+          yield { held, position, refused };
           return;
         }
-        if (copies.length < most && bytes < (BATCH_BYTES * most) / BATCH) continue;
-        yield { copies, position, refused };
-        [copies, bytes, refused] = [[], 0, 0];
+        if (held.length < most && bytes < (BATCH_BYTES * most) / BATCH) continue;
+        yield { held, position, refused };
+        [held, bytes, refused] = [[], 0, 0];
       }
     }
   }
-  if (copies.length > 0 || refused > 0 || position !== from) yield { copies, position, refused };
+  if (held.length > 0 || refused > 0 || position !== from) yield { held, position, refused };
 }
 
-function copyOf(read: Extract<Read, { readonly what: 'record' }>): Copy {
-  const { link, parts } = read;
-  // In version 1 it is the line of the file, which is valid until the next chunk.
-  if (parts === null) return { record: read.record, line: read.line() };
-  let line: string | undefined;
-  // An index needs neither, and each costs more than the rest.
-  return {
-    link,
-    parts,
-    get record() {
-      return read.record;
-    },
-    get line() {
-      line ??= read.line();
-      return line;
-    },
-  };
+/** An index needs neither the record nor its line, and each costs more than the rest. */
+class JournalCopy implements Copy {
+  readonly link: Copy['link'];
+  readonly parts: Copy['parts'];
+  readonly #read: Extract<Read, { readonly what: 'record' }>;
+  #line: string | undefined;
+
+  constructor(read: Extract<Read, { readonly what: 'record' }>) {
+    this.link = read.link;
+    this.parts = read.parts;
+    this.#read = read;
+    // In version 1 it is the line of the file, which is valid until the next chunk.
+    if (read.parts === null) this.#line = read.line();
+  }
+
+  get record(): DecisionRecord {
+    return this.#read.record;
+  }
+
+  get line(): string {
+    this.#line ??= this.#read.line();
+    return this.#line;
+  }
 }

@@ -23,11 +23,11 @@ import {
   dayOf,
   postingsOfNone,
   type Stored,
-  entryOf,
   idAt,
   isDecisionId,
-  isIndexable,
+  indexable,
   numbersIn,
+  payloadOf,
   recordOf,
   startOf,
   Totals,
@@ -38,7 +38,6 @@ import { Profiles, type Text } from './profile.ts';
 import { page, type ReadyQuery } from './query.ts';
 import { type Day, keysIn, type Range, ranges, steps, summary } from './search.ts';
 import {
-  type Copy,
   type IndexOptions,
   type IndexStatus,
   type IndexStore,
@@ -114,7 +113,7 @@ const SELECT = `SELECT decision, origins.origin, records.seq, profile, encode(ha
 class PostgresIndex implements IndexStore {
   readonly name = 'postgres';
   readonly batch = BATCH;
-  readonly holds = isIndexable;
+  readonly hold = indexable;
   readonly #pool: pg.Pool;
   readonly #options: PostgresOptions;
   #ready: Promise<void> | null = null;
@@ -129,7 +128,7 @@ class PostgresIndex implements IndexStore {
   /** origin → its number */
   #origins = new Map<string, number>();
   /** batches that are ready, or will be, before they are taken */
-  readonly #batches = new WeakMap<readonly Copy[], Promise<Batch>>();
+  readonly #batches = new WeakMap<readonly Entry[], Promise<Batch>>();
   #taking: Promise<void> = Promise.resolve();
   readonly #documents = new LRUCache<number, Members>({ max: 10_000 });
   #profiles = new Profiles();
@@ -230,21 +229,21 @@ class PostgresIndex implements IndexStore {
     );
   }
 
-  prepare(origin: string, copies: readonly Copy[]): void {
-    const batch = this.#prepared().then(() => this.#batchOf(origin, copies.map(entryOf)));
+  prepare(origin: string, entries: readonly Entry[]): void {
+    const batch = this.#prepared().then(() => this.#batchOf(origin, entries));
     batch.catch(() => undefined);
-    this.#batches.set(copies, batch);
+    this.#batches.set(entries, batch);
   }
 
   /**
    * The numbers of texts that are not stored yet are noted when a batch is made, and those after it use them. So batches are taken one after
    * the other, and where one fails, those after it are made again.
    */
-  take(origin: string, copies: readonly Copy[], position: Position, from: Position): Promise<void> {
-    if (!this.#batches.has(copies)) this.prepare(origin, copies);
+  take(origin: string, entries: readonly Entry[], position: Position, from: Position): Promise<void> {
+    if (!this.#batches.has(entries)) this.prepare(origin, entries);
     const taken = this.#taking.then(async () => {
       try {
-        let batch = await this.#batches.get(copies)!;
+        let batch = await this.#batches.get(entries)!;
         for (;;) {
           const left = await this.#transaction((client) =>
             this.#store(client, origin, batch, position, from),
@@ -338,7 +337,10 @@ class PostgresIndex implements IndexStore {
       const { day } = entry;
       const decision = uuidOf(entry.decision);
       const profile = numberOf(entry.profile, ALL_DAYS);
-      const payload = entry.payload(entry.documents.map((text) => numberOf(text, day)));
+      const payload = payloadOf(
+        entry,
+        entry.documents.map((text) => numberOf(text, day)),
+      );
       records
         .begin(6)
         .uuid(decision)

@@ -15,11 +15,11 @@ import {
   dayAt,
   dayOf,
   type Entry,
-  entryOf,
   idAt,
   isDecisionId,
-  isIndexable,
+  indexable,
   numbersIn,
+  payloadOf,
   postingsOfNone,
   recordOf,
   startOf,
@@ -31,7 +31,6 @@ import { Profiles, type Text } from './profile.ts';
 import { page, type ReadyQuery } from './query.ts';
 import { type Count, type Day, keysIn, type Range, ranges, steps, summary } from './search.ts';
 import {
-  type Copy,
   type IndexStatus,
   type IndexStore,
   type IndexOptions,
@@ -78,7 +77,7 @@ interface Row {
 class SqliteIndex implements IndexStore {
   readonly name = 'sqlite';
   readonly batch = BATCH;
-  readonly holds = isIndexable;
+  readonly hold = indexable;
   readonly #path: string;
   readonly #keep: number | undefined;
   readonly #open: () => DatabaseSync;
@@ -130,8 +129,7 @@ class SqliteIndex implements IndexStore {
     return new Map(rows.map(({ origin, segment, offset, seq }) => [origin, { segment, offset, seq }]));
   }
 
-  async take(origin: string, copies: readonly Copy[], position: Position, from: Position): Promise<void> {
-    const entries = copies.map(entryOf);
+  async take(origin: string, entries: readonly Entry[], position: Position, from: Position): Promise<void> {
     const db = this.#current();
     try {
       inTransaction(db, () => {
@@ -160,7 +158,10 @@ class SqliteIndex implements IndexStore {
       if (entry.seq <= seq || entry.day < oldest) continue;
       const decision = bytesOf(entry.decision);
       const profile = this.#number(entry.profile, ALL_DAYS);
-      const payload = entry.payload(entry.documents.map((text) => this.#number(text, entry.day)));
+      const payload = payloadOf(
+        entry,
+        entry.documents.map((text) => this.#number(text, entry.day)),
+      );
       record.run(decision, id, entry.seq, profile, Buffer.from(entry.hashes, 'hex'), payload);
       posting.run(entry.day, profile, decision, profile);
       for (const key of entry.keys) posting.run(entry.day, key, decision, profile);

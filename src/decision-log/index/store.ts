@@ -3,6 +3,7 @@ import { SluiceError } from '../../errors.ts';
 import type { CopyMask, DecisionRecord } from '../../model/record.ts';
 import type { ChainLink } from '../journal/chain.ts';
 import type { Read } from '../journal/reader.ts';
+import type { Entry } from './entry.ts';
 import type { QueryInterface } from './query.ts';
 
 /** The position up to which an origin has been copied. */
@@ -20,27 +21,28 @@ export interface Copy {
   /** the complete record as a line, without its newline; it can be verified on its own unless it is masked */
   readonly line: string;
   /** as in `Read`; absent: those of `record` */
-  readonly link?: ChainLink;
+  readonly link?: ChainLink | undefined;
   /** as in `Read`; absent: as with version 1 */
-  readonly parts?: Extract<Read, { readonly what: 'record' }>['parts'];
+  readonly parts?: Extract<Read, { readonly what: 'record' }>['parts'] | undefined;
 }
 
-export interface Store {
+/** @template Held what it takes of a copy */
+export interface Store<Held = Copy> {
   /** for messages and metrics */
   readonly name: string;
   /** maximum of records in one `take`; default 500 */
   readonly batch?: number;
-  /** false for a record that it cannot hold; absent: it holds all */
-  holds?(copy: Copy): boolean;
+  /** What it takes of a copy; null for a record that it cannot hold. Absent: the copy itself, of every record */
+  hold?(copy: Copy): Held | null;
   positions(): Promise<ReadonlyMap<string, Position>>;
-  /** Begins what `take` will need of these copies, while those before them are taken. It stores none of them. */
-  prepare?(origin: string, copies: readonly Copy[]): void;
+  /** Begins what `take` will need for these, while those before them are taken. It stores none of them. */
+  prepare?(origin: string, held: readonly Held[]): void;
   /**
-   * Stores copies of one origin, in order, and then `position`. It is idempotent, or its readers must drop duplicates
+   * Stores records of one origin, in order, and then `position`. It is idempotent, or its readers must drop duplicates
    * by origin and seq.
    * @param from the position before them
    */
-  take(origin: string, copies: readonly Copy[], position: Position, from: Position): Promise<void>;
+  take(origin: string, held: readonly Held[], position: Position, from: Position): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,7 +59,7 @@ export interface IndexStatus {
 /** both inclusive */
 export type SeqRange = readonly [first: number, last: number];
 
-export interface IndexStore extends Store, QueryInterface {
+export interface IndexStore extends Store<Entry>, QueryInterface {
   /** milliseconds since 1970: older decisions are not stored */
   readonly oldest: number;
   status(): Promise<IndexStatus>;

@@ -35,7 +35,7 @@ const first = Promise.withResolvers<Masker | null>();
 first.promise.catch(() => undefined);
 let masker: Promise<Masker | null> = settings.awaitsRules ? first.promise : Promise.resolve(null);
 
-const loops: Array<{ wake(): void; done: Promise<void>; store: Store }> = [];
+const loops: Array<{ wake(): void; done: Promise<void>; close(): Promise<void> }> = [];
 if (settings.origin !== null) {
   if (index !== null) loops.push(keepFeeding(index, ownAndLeftOver(), pruning(index)));
   for (const sink of settings.sinks) {
@@ -124,8 +124,8 @@ function pruning(store: IndexStore): () => Promise<void> {
 }
 
 /** Feeds a store until `close`. After a failure it retries with exponential backoff. */
-function keepFeeding(
-  store: Store,
+function keepFeeding<Held>(
+  store: Store<Held>,
   wanted: () => (origin: string) => boolean,
   afterwards: () => Promise<void> = async () => undefined,
 ) {
@@ -182,7 +182,7 @@ function keepFeeding(
       wake();
     },
     done: run(),
-    store,
+    close: () => store.close(),
   };
 }
 
@@ -231,9 +231,7 @@ async function close(): Promise<void> {
   for (const loop of loops) loop.wake();
   await Promise.all([...loops.map((loop) => loop.done), keeping]);
   await Promise.all(
-    [...loops.map((loop) => loop.store), ...(index !== null && loops.length === 0 ? [index] : [])].map((s) =>
-      s.close(),
-    ),
+    [...loops, ...(index !== null && loops.length === 0 ? [index] : [])].map((s) => s.close()),
   );
   port.close();
 }

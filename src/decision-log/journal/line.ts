@@ -139,6 +139,8 @@ export interface Parsed extends Header {
   readonly hash: string;
   /** the parsed payload; null: payload and salt were removed */
   readonly payload: object | null;
+  /** as it is in the line: its canonical JSON */
+  readonly text: string;
   readonly salt: string;
 }
 
@@ -183,7 +185,7 @@ export function parse(bytes: Buffer): Parsed | LineFault | null {
   const head = parseHead(bytes);
   if (head === null || typeof head === 'string') return head;
   const { payloadAt, ...header } = head;
-  if (payloadAt === null) return { ...header, payload: null, salt: '' };
+  if (payloadAt === null) return { ...header, payload: null, text: '', salt: '' };
   const body = payloadAt - PAYLOAD.length;
   const salt = SALTED.exec(bytes.toString('latin1', Math.max(0, bytes.length - SALTED_BYTES)))?.[1];
   if (salt === undefined) return 'hash_mismatch';
@@ -196,7 +198,7 @@ export function parse(bytes: Buffer): Parsed | LineFault | null {
     const payload: unknown = JSON.parse(text);
     if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return 'line_malformed';
     if (canonical(payload) !== text) return 'not_canonical';
-    return { ...header, payload, salt };
+    return { ...header, payload, text, salt };
   } catch {
     return 'not_canonical';
   }

@@ -17,7 +17,7 @@ export type Read =
       /** made when it is asked for, which costs more than to read the line */
       readonly record: DecisionRecord;
       /** what its own line holds, and the shared documents that it refers to; null: the line holds the entire record */
-      readonly parts: { readonly own: Payload; readonly shared: SharedOf } | null;
+      readonly parts: { readonly own: Payload; readonly text: string; readonly shared: SharedOf } | null;
       /** the complete record as a line that can be verified on its own, without a newline */
       line(): string;
     }
@@ -154,7 +154,7 @@ export class SegmentReader {
     };
     try {
       const shared = sharedBy(own, (kind, ref) => find(kind, ref).document);
-      const read = recordIn(link, parsed, shared === null ? null : { own, shared }, find);
+      const read = recordIn(link, parsed, shared === null ? null : { own, text: parsed.text, shared }, find);
       if ((shared === null || !isExpandable(own, shared)) && !isNamed(read.record))
         throw new Missing('its payload is not a decision record');
       return read;
