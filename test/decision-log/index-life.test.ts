@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type Entry, indexable } from '../../src/decision-log/index/entry.ts';
 import { feed } from '../../src/decision-log/index/feeder.ts';
 import { openPostgresIndex } from '../../src/decision-log/index/postgres.ts';
 import type { DecisionQuery, QueryInterface } from '../../src/decision-log/index/query.ts';
@@ -341,6 +342,114 @@ describe('PostgreSQL', () => {
           expect(found).toEqual(wanted);
     },
   );
+
+  /** What a store gets of the records of a journal. */
+  async function entriesIn(dir: string): Promise<Entry[]> {
+    const found: Entry[] = [];
+    await feed<Entry>(dir, {
+      name: 'entries',
+      hold: indexable,
+      positions: async () => new Map(),
+      take: async (_origin, held) => void found.push(...held),
+      close: async () => undefined,
+    });
+    return found;
+  }
+
+  test('has each text once, although two sidecars were about to store it', async () => {
+    const [schema, dirs] = [await newSchema(), [temporaryDirectory(), temporaryDirectory()]];
+    const stores = dirs.map(() => openPostgresIndex(POSTGRES, { schema }));
+    onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
+    const batches = await Promise.all(
+      dirs.map(async (dir, i) => {
+        const journal = await openJournal(dir);
+        for (let n = 0; n < 20; n++) await journal.append(draftAt(0, 100 * i + n));
+        await journal.close();
+        return entriesIn(dir);
+      }),
+    );
+    const [begin, end] = [
+      { segment: 0, offset: 0, seq: 0 },
+      { segment: 1, offset: 9, seq: 20 },
+    ];
+    for (const [i, store] of stores.entries()) await prepared(store, `chain-${i}`, batches[i]!);
+    for (const [i, store] of stores.entries()) await store.take(`chain-${i}`, batches[i]!, end, begin);
+    const wanted = await Promise.all(dirs.map((dir) => all(scanQuery(dir))));
+    for (const store of stores)
+      expect(await all(store)).toEqual([
+        ...wanted[1]!.map((decision) => ({
+          ...decision,
+          chain: [{ ...decision.chain[0], origin: 'chain-1' }],
+        })),
+        ...wanted[0]!.map((decision) => ({
+          ...decision,
+          chain: [{ ...decision.chain[0], origin: 'chain-0' }],
+        })),
+      ]);
+    const client = new pg.Client(POSTGRES);
+    await client.connect();
+    onTestFinished(() => client.end());
+    const { rows } = await client.query(
+      `SELECT count(*) AS n FROM ${schema}.sluice_index2_texts GROUP BY day, digest`,
+    );
+    expect(new Set(rows.map(({ n }) => n))).toEqual(new Set(['1']));
+  });
+
+  /** The batch is ready when the chain's number is stored. */
+  async function prepared(store: IndexStore, origin: string, entries: readonly Entry[]): Promise<void> {
+    store.prepare!(origin, entries);
+    await vi.waitFor(async () => expect((await store.positions()).has(origin)).toBe(true));
+  }
+
+  test('makes a batch again if the index was emptied before it was taken', async () => {
+    const [dir, schema] = [temporaryDirectory(), await newSchema()];
+    await writeJournal(dir, 50);
+    const [store, other] = [openPostgresIndex(POSTGRES, { schema }), openPostgresIndex(POSTGRES, { schema })];
+    onTestFinished(async () => void (await Promise.all([store.close(), other.close()])));
+    const entries = await entriesIn(dir);
+    await prepared(store, 'chain', entries);
+    await other.clear();
+    // Other texts have the numbers now that the batch was made with.
+    await other.take('other', await entriesIn(await journalElsewhere()), POSITION, { ...POSITION, seq: 0 });
+    await store.take('chain', entries, POSITION, { ...POSITION, seq: 0 });
+    const found = await all(store);
+    for (const wanted of await all(scanQuery(dir)))
+      expect(found.find(({ decision_id }) => decision_id === wanted.decision_id)).toEqual({
+        ...wanted,
+        chain: [{ ...wanted.chain[0]!, origin: 'chain' }],
+      });
+  });
+  const POSITION = { segment: 1, offset: 9, seq: 100 };
+  async function journalElsewhere(): Promise<string> {
+    const dir = temporaryDirectory();
+    await journalOfDays(dir);
+    return dir;
+  }
+
+  test('finds by a profile that became visible after one with a greater number', async () => {
+    const [dir, schema] = [temporaryDirectory(), await newSchema()];
+    await journalOfDays(dir);
+    const store = openPostgresIndex(POSTGRES, { schema });
+    onTestFinished(() => store.close());
+    await feed(dir, store);
+    const client = new pg.Client(POSTGRES);
+    await client.connect();
+    onTestFinished(() => client.end());
+    const texts = `${schema}.sluice_index2_texts`;
+    const { rows } = await client.query(
+      `DELETE FROM ${texts} WHERE id = (SELECT min(id) FROM ${texts} WHERE day = -1) RETURNING *`,
+    );
+    const late = openPostgresIndex(POSTGRES, { schema });
+    onTestFinished(() => late.close());
+    const { purpose } = JSON.parse(rows[0].text) as { purpose: string };
+    const wanted = await all(scanQuery(dir), { purpose });
+    expect((await all(late, { purpose })).length).toBeLessThan(wanted.length);
+    await client.query(
+      `INSERT INTO ${texts} (id, day, digest, text) OVERRIDING SYSTEM VALUE VALUES ($1,$2,$3,$4)`,
+      [rows[0].id, -1, rows[0].digest, rows[0].text],
+    );
+    expect(await all(late, { purpose })).toEqual(wanted);
+  });
 
   test('keeps the tables of an earlier version beside those of this one', async () => {
     const dir = temporaryDirectory();

@@ -4,6 +4,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type Entry, indexable, payloadOf } from '../../src/decision-log/index/entry.ts';
 import { normalize } from '../../src/decision-log/journal/canonical.ts';
 import { GENESIS } from '../../src/decision-log/journal/chain.ts';
 import { readCopy } from '../../src/decision-log/journal/copy.ts';
@@ -154,16 +155,34 @@ const oneRecord = fc
     return isFrozen ? frozen(made) : made;
   });
 
+const row = (entry: Entry | null) =>
+  entry === null
+    ? null
+    : {
+        ...entry,
+        payload: JSON.parse(
+          payloadOf(
+            entry,
+            entry.documents.map((_, i) => i),
+          ),
+        ),
+      };
+
 describe('a record of version 2', () => {
   test('is read as it was given, whatever its members are, alone or from a copy', () => {
     let usual = 0;
+    let stored = 0;
     fc.assert(
       fc.property(fc.array(oneRecord, { minLength: 1, maxLength: 6 }), (drafts) => {
         const lines = sealed([...drafts, ...drafts]);
         usual += lines.filter((line) => !line.includes('"payload":{"record":')).length;
         const reads = records(read(lines));
         expect(reads).toHaveLength(2 * drafts.length);
-        for (const [i, { record, line }] of reads.entries()) {
+        for (const [i, { line, link, parts, record }] of reads.entries()) {
+          // An index stores the same, whether it takes the line as it is or the record.
+          const asItIs = row(indexable({ record, line: '', link, parts }));
+          expect(asItIs).toEqual(row(indexable({ record, line: '' })));
+          stored += asItIs === null ? 0 : 1;
           const { origin: _o, seq: _s, prev_hash: _p, hash: _h, ...own } = record;
           expect(normalize(own).json).toBe(normalize(drafts[i % drafts.length]).json);
           expect(normalize(readCopy(line())).json).toBe(normalize(record).json);
@@ -172,6 +191,7 @@ describe('a record of version 2', () => {
       { numRuns: Number(process.env['FC_RUNS'] ?? 300) },
     );
     expect(usual).toBeGreaterThan(1000);
+    expect(stored).toBeGreaterThan(1000);
   });
 
   /** Places of a value in a record; in the first two the value is in the input too. */

@@ -1,6 +1,6 @@
 /** One of several processes that do the same thing at the same moment: reads `{what, dir, n}` lines on the channel, answers each. */
-import { indexable } from '../../src/decision-log/index/entry.ts';
 import '../../src/json-parse.ts';
+import { indexable } from '../../src/decision-log/index/entry.ts';
 import { createDecisionLog, type OpenDecisionLog } from '../../src/decision-log/decision-log.ts';
 import { openSqliteIndex } from '../../src/decision-log/index/sqlite.ts';
 import { generateKey } from '../../src/decision-log/secret.ts';

@@ -59,10 +59,16 @@ export const dateOf = (day: number): string => new Date(startOf(day)).toISOStrin
 export const keyOf = (kind: 'subject' | 'id' | 'grant', value: string): number =>
   hash('sha256', `${kind} ${value}`, 'buffer').readUIntBE(0, 6) + 2 ** 31;
 
-/** null for a record whose id or time is not one that Sluice writes. */
+/** null for a record that is not one that Sluice writes. */
 export function indexable(copy: Copy): Entry | null {
   const { decision_id, timestamp } = copy.parts?.own ?? copy.record;
-  return UUID.test(decision_id!) && !Number.isNaN(Date.parse(timestamp!)) ? entryOf(copy) : null;
+  if (!UUID.test(decision_id!) || Number.isNaN(Date.parse(timestamp!))) return null;
+  try {
+    return entryOf(copy);
+  } catch {
+    // Its members have other types. It must not keep those behind it from the index.
+    return null;
+  }
 }
 
 function entryOf(copy: Copy): Entry {

@@ -205,9 +205,15 @@ class PostgresIndex implements IndexStore {
   async #read(): Promise<Day[]> {
     for (;;) {
       const generation = this.#generation;
-      const [state] = await this.#rows<{ generation: string; days: Day[]; profiles: [number, string][] }>(
+      const [state] = await this.#rows<{
+        generation: string;
+        days: Day[];
+        count: string;
+        profiles: [number, string][];
+      }>(
         `SELECT generation,
          (SELECT coalesce(json_agg(d), '[]') FROM ${T.days} d) AS days,
+         (SELECT count(*) FROM ${T.texts} WHERE day = $1) AS count,
          (SELECT coalesce(json_agg(json_build_array(id, text) ORDER BY id), '[]')
           FROM ${T.texts} WHERE day = $1 AND id > $2) AS profiles FROM ${T.state}`,
         [ALL_DAYS, this.#profiles.last],
@@ -216,7 +222,9 @@ class PostgresIndex implements IndexStore {
       // The profiles were those behind the last one of other tables.
       if (this.#generation !== generation) continue;
       for (const [number, text] of state!.profiles) this.#profiles.add(number, text);
-      return state!.days;
+      // A sidecar may store a profile after another one stored those with greater numbers.
+      if (this.#profiles.size < Number(state!.count)) this.#profiles = new Profiles();
+      else return state!.days;
     }
   }
 
@@ -326,10 +334,8 @@ class PostgresIndex implements IndexStore {
     const oldest = dayAt(this.oldest);
     const entries = all.filter(({ day }) => day >= oldest);
     await this.#partitions(new Set(entries.map(({ day }) => day)));
-    const texts = await this.#number(origin, entries);
-    const numbers = this.#numbers;
+    const { id, numbers, texts } = await this.#number(origin, entries);
     const numberOf = (text: Text, day: number): number => numbers.get(text)!.get(day)!;
-    const id = this.#origins.get(origin)!;
     const records = new Rows(1024 * entries.length);
     const postings = new Rows(256 * entries.length);
     const totals = new Totals();
@@ -359,16 +365,28 @@ class PostgresIndex implements IndexStore {
   /**
    * Gives numbers to texts that many records share. A text that the index has not gets a number that no other will have; it is stored
    * with the records.
-   * @returns those texts
+   * @returns those texts, and the number of the chain
    */
-  async #number(origin: string, entries: readonly Entry[]): Promise<readonly NewText[]> {
+  async #number(
+    origin: string,
+    entries: readonly Entry[],
+  ): Promise<Pick<Batch, 'numbers' | 'texts'> & { readonly id: number }> {
     for (;;) {
       const numbers = this.#numbers;
       const missing = new Map<
         string,
         { readonly day: number; readonly text: Text; readonly all: Set<Text> }
       >();
+      const seen = new Set<Text>();
+      let today = ALL_DAYS;
       const note = (text: Text, day: number): void => {
+        // Most records are of one day.
+        if (day !== ALL_DAYS && day !== today) {
+          today = day;
+          seen.clear();
+        }
+        if (seen.has(text)) return;
+        seen.add(text);
         if (numbers.get(text)?.has(day)) return;
         const name = `${day} ${text.digest}`;
         const known = missing.get(name);
@@ -379,7 +397,8 @@ class PostgresIndex implements IndexStore {
         note(profile, ALL_DAYS);
         for (const text of documents) note(text, day);
       }
-      if (missing.size === 0 && this.#origins.has(origin)) return [];
+      const known = this.#origins.get(origin);
+      if (missing.size === 0 && known !== undefined) return { id: known, numbers, texts: [] };
       // Sorted, so that two transactions wait for each other in the same order.
       const wanted = [...missing].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
       const { rows } = await this.#pool.query<{
@@ -410,7 +429,7 @@ class PostgresIndex implements IndexStore {
           numbers.set(one, (numbers.get(one) ?? new Map<number, number>()).set(day, number));
         if (isNew[i]) fresh.push({ id: number, day, text });
       }
-      return fresh;
+      return { id, numbers, texts: fresh };
     }
   }
 

@@ -78,6 +78,10 @@ export class Profiles {
     return this.#last;
   }
 
+  get size(): number {
+    return this.#byNumber.size;
+  }
+
   add(number: number, text: string): void {
     this.#byNumber.set(number, JSON.parse(text) as Profile);
     this.#last = Math.max(this.#last, number);
