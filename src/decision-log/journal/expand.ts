@@ -26,18 +26,34 @@ export function sharedBy(own: Payload, find: Find): Shared | null {
   };
 }
 
-/** documents of the kind `fields` that have their members */
+/** documents that have been found to have the members that `expand` needs */
 const sound = new WeakSet<object>();
-function areSound(fields: Members): boolean {
-  if (sound.has(fields)) return true;
-  const { by_class, withheld } = fields;
-  const isSound =
-    Array.isArray(withheld) &&
-    Array.isArray(by_class) &&
-    by_class.every((row) => Array.isArray(row) && row.length === 2 && Array.isArray(row[1]));
-  if (isSound) sound.add(fields);
-  return isSound;
+function isSound(document: Members, check: (document: Members) => boolean): boolean {
+  if (sound.has(document)) return true;
+  const is = check(document);
+  if (is) sound.add(document);
+  return is;
 }
+
+/** @param fields a document of the kind `fields` */
+export const areSoundFields = (fields: Members): boolean =>
+  isSound(
+    fields,
+    ({ by_class, withheld }) =>
+      Array.isArray(withheld) &&
+      Array.isArray(by_class) &&
+      by_class.every((row) => Array.isArray(row) && row.length === 2 && Array.isArray(row[1])),
+  );
+
+/** @param access a document of the kind `access` */
+export const isSoundAccess = (access: Members): boolean =>
+  isSound(
+    access,
+    ({ asked, request, timings_us }) =>
+      Array.isArray(timings_us) &&
+      (request === undefined || isObject(request)) &&
+      (asked === undefined || (isObject(asked) && isObject(request))),
+  );
 
 const isObject = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -51,10 +67,8 @@ export function isExpandable(own: Payload, { access, fields }: Shared): boolean 
   return (
     typeof own.decision_id === 'string' &&
     typeof own.timestamp === 'string' &&
-    Array.isArray(access['timings_us']) &&
+    isSoundAccess(access) &&
     Array.isArray(own.timings_us) &&
-    (access['request'] === undefined || isObject(access['request'])) &&
-    (access['asked'] === undefined || (isObject(access['asked']) && isObject(access['request']))) &&
     (ids === undefined || Array.isArray(ids)) &&
     (typeof id !== 'number' || (ids !== undefined && id < ids.length)) &&
     (fields === undefined ||
@@ -62,7 +76,7 @@ export function isExpandable(own: Payload, { access, fields }: Shared): boolean 
         Array.isArray(counts) &&
         Array.isArray(counts[1]) &&
         Array.isArray(counts[2]) &&
-        areSound(fields)))
+        areSoundFields(fields)))
   );
 }
 

@@ -3,12 +3,20 @@
  * shared documents earlier in the segment; a reader that starts later first calls `readShared` with the bytes before.
  */
 import type { DecisionRecord, RecordProof } from '../../model/record.ts';
-import { type ChainLink, inspect, type LineFault } from './chain.ts';
+import { type ChainLink, type Expected, inspect, type LineFault } from './chain.ts';
 import { completeLine } from './copy.ts';
 import type { DocumentKind, Members, Payload } from './compact.ts';
 import { expand, isExpandable, type Shared as SharedOf, sharedBy } from './expand.ts';
 import { isShared, type Parsed, SHORT_REF } from './line.ts';
 import { readLines } from './lines.ts';
+import {
+  mayBeDocument,
+  skim,
+  skimDocument,
+  type FindDocument,
+  type Skimmed,
+  type SkimmedDocument,
+} from './skim.ts';
 
 export type Read =
   | {
@@ -52,6 +60,24 @@ interface Shared {
   /** null: removed */
   readonly document: Members | null;
   readonly salt: string;
+}
+
+/** A document that is parsed when it is looked at: most are only referred to. */
+class Unparsed implements Shared {
+  readonly kind: DocumentKind;
+  readonly salt: string;
+  #document: Members | string;
+
+  constructor({ kind, salt, json }: SkimmedDocument) {
+    this.kind = kind;
+    this.salt = salt;
+    this.#document = json;
+  }
+
+  get document(): Members {
+    if (typeof this.#document === 'string') this.#document = JSON.parse(this.#document) as Members;
+    return this.#document;
+  }
 }
 
 class Missing extends Error {}
@@ -130,12 +156,9 @@ export class SegmentReader {
     const { parsed } = inspected;
     if (link.document !== null) {
       const ref = parsed.commitment;
-      const short = ref.slice(0, SHORT_REF);
       const isNew = !this.#shared.has(ref);
       const document = parsed.payload as Shared['document'];
-      const shared = { kind: link.document, document, salt: parsed.salt };
-      if (isNew) this.#shared.set(ref, shared);
-      if (!this.#short.has(short)) this.#short.set(short, shared);
+      if (isNew) this.#add(ref, { kind: link.document, document, salt: parsed.salt });
       return { what: 'document', link, ref, isNew, isCut: document === null };
     }
     return parsed.payload === null ? { what: 'removed', link, isCut: true } : this.#record(link, parsed);
@@ -170,6 +193,32 @@ export class SegmentReader {
       };
     }
   }
+
+  /** Checks the next record of a chain, and makes nothing of it; null: `read` is to look at the line. @param bytes as for `read` */
+  skim(bytes: Buffer, origin: string, next: Expected): Skimmed | null {
+    return skim(bytes, origin, next, this.#find);
+  }
+
+  /** The same for a shared document that is new in its segment: it is known then. Its hash. */
+  skimDocument(bytes: Buffer, origin: string, next: Expected): string | null {
+    if (!mayBeDocument(bytes)) return null;
+    const skimmed = skimDocument(bytes, origin, next);
+    if (skimmed === null || this.#shared.has(skimmed.ref)) return null;
+    this.#add(skimmed.ref, new Unparsed(skimmed));
+    return skimmed.hash;
+  }
+
+  #add(ref: string, shared: Shared): void {
+    const short = ref.slice(0, SHORT_REF);
+    this.#shared.set(ref, shared);
+    if (!this.#short.has(short)) this.#short.set(short, shared);
+  }
+
+  readonly #find: FindDocument = (kind, ref) => {
+    const found = this.#shared.get(ref);
+    if (found?.kind !== kind) return undefined;
+    return found instanceof Unparsed || found.document !== null ? found : undefined;
+  };
 
   /** Reads the shared documents of a segment before `until`, for a reader that starts there. */
   async readShared(path: string, until: number): Promise<void> {

@@ -294,6 +294,7 @@ class ChainCheck {
   }
 
   #line(line: Line, file: string, number: number): void {
+    if (this.#isUsual(line)) return;
     const read = this.#reader.read(line.bytes);
     const isUnstated = isCut(read) && !this.#found.removals.isStated(this.#files.origin, read.link.seq);
     if (!isUnstated) this.#problems.endRun();
@@ -309,6 +310,29 @@ class ChainCheck {
     if (isUnstated) this.#problems.removed(read.link, file, number);
     this.#pending = read.what === 'document' ? this.#pending + line.bytes.length + 1 : 0;
     if (read.what !== 'document') this.#record(read, file, number);
+  }
+
+  /** True for a line without a fault, of which nothing else is needed: almost all are so, and are checked quickly. */
+  #isUsual(line: Line): boolean {
+    const { origin } = this.#files;
+    const { seq } = this.#next;
+    if (isOfRemovals(origin) || this.#anchors.has(seq)) return false;
+    const document = this.#reader.skimDocument(line.bytes, origin, this.#next);
+    if (document !== null) {
+      this.#problems.endRun();
+      this.#next = { ...this.#next, after: document };
+      this.#pending += line.bytes.length + 1;
+      return true;
+    }
+    const skimmed = this.#reader.skim(line.bytes, origin, this.#next);
+    if (skimmed === null || skimmed.kind === 'admin') return false;
+    const { hash, timestamp } = skimmed;
+    this.#problems.endRun();
+    this.#next = { seq: seq + 1, prev: hash, after: null };
+    this.#pending = 0;
+    this.#reached(seq, hash);
+    this.#is(seq, timestamp);
+    return true;
   }
 
   /** Compares the place of a line with that of the line before it. */
@@ -355,11 +379,7 @@ class ChainCheck {
 
   #record(read: Exclude<Read, { what: 'fault' } | { what: 'document' }>, file: string, number: number): void {
     const { link } = read;
-    if (this.#first === 0) this.#first = link.seq;
-    this.#records++;
-    this.#hash = link.hash;
-    this.#tree.append(link.seq, link.hash);
-    if (link.seq === this.#head?.latest?.head.seq) this.#hashAtHead = link.hash;
+    this.#reached(link.seq, link.hash);
     const anchor = this.#anchors.get(link.seq);
     if (anchor !== undefined && anchor.hash !== link.hash)
       this.#report(
@@ -394,13 +414,26 @@ class ChainCheck {
         return;
       default: {
         const { record } = read;
-        this.#from ??= record.timestamp;
-        this.#until = record.timestamp;
         if (record.kind === 'admin') collectPeerHeads(record, this.#found.peers);
         this.#found.removals.collect(record, !this.#isBeyondHead(link.seq));
-        if (this.#found.removals.isStated(this.#files.origin, link.seq)) this.#unremoved++;
+        this.#is(link.seq, record.timestamp);
       }
     }
+  }
+
+  #reached(seq: number, hash: string): void {
+    if (this.#first === 0) this.#first = seq;
+    this.#records++;
+    this.#hash = hash;
+    this.#tree.append(seq, hash);
+    if (seq === this.#head?.latest?.head.seq) this.#hashAtHead = hash;
+  }
+
+  /** A record whose content is there. */
+  #is(seq: number, timestamp: string): void {
+    this.#from ??= timestamp;
+    this.#until = timestamp;
+    if (this.#found.removals.isStated(this.#files.origin, seq)) this.#unremoved++;
   }
 
   #torn(bytes: number, file: string, number: number, last: boolean): void {
