@@ -57,6 +57,14 @@ export const ERROR_CODES = [
   'request_timeout',
   'request_aborted',
   'overloaded',
+  // MCP
+  'mcp_message_invalid',
+  'mcp_method_unsupported',
+  'mcp_name_unknown',
+  'mcp_argument_unknown',
+  'mcp_session_unknown',
+  'mcp_header_mismatch',
+  'mcp_version_unsupported',
   // purpose
   'purpose_missing',
   'purpose_unknown',

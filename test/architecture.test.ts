@@ -232,9 +232,11 @@ describe('architecture', () => {
     const entries = [
       'administer',
       'authorize',
+      'call',
       'disclose',
       'disclose-field',
       'handle',
+      'permitted',
       'proxy',
       'record',
       'release',

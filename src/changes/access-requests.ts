@@ -153,7 +153,7 @@ export function accessRequestService(
       found.subject?.id !== caller.id ||
       found.subject.type !== caller.type ||
       found.subject.properties.organization !== caller.properties.organization ||
-      found.kind !== 'disclosure'
+      (found.kind !== 'disclosure' && found.kind !== 'mcp')
     )
       throw invalid('No such decision about a request of the caller is known here. Use the binding token.');
     const { resource, purpose, action, recipient, disclosure } = found;

@@ -1,6 +1,6 @@
 /** Builds the stages of a request from a configuration, without listening. Long because the order in which parts need each other stands in one place. */
 import { commandRecorder } from '../changes/recorder.ts';
-import type { Config, LoadedConfig } from '../config/index.ts';
+import { type Config, type LoadedConfig, operationsOf } from '../config/index.ts';
 import {
   createConsentSource,
   createIdentities,
@@ -46,6 +46,7 @@ import { passingOn } from '../model/trace.ts';
 import { createShadow } from '../policy/shadow.ts';
 import type { Gate } from '../policy/gate.ts';
 import { createPolicyStore, type LivePolicyStore } from '../policy/store.ts';
+import type { CallRoutes } from '../pipeline/call.ts';
 import { createRouter, knownFrom, resolvePurpose } from '../routing/index.ts';
 import { type HeaderRules, headerRules } from '../upstream/headers.ts';
 import { createUpstreams, type Upstreams } from '../upstream/upstream.ts';
@@ -78,6 +79,8 @@ export interface BuildDependencies {
 /** Everything that endpoints, health checks and commands use. */
 export interface Parts {
   readonly stages: Stages;
+  /** of MCP servers */
+  readonly operations: CallRoutes;
   readonly log: OpenDecisionLog;
   readonly policy: LivePolicyStore;
   readonly consents: ConsentSource;
@@ -297,6 +300,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     });
     return {
       stages,
+      operations: { router: createRouter(operationsOf(config), config.limits, charsetNamed) },
       log,
       policy,
       consents,

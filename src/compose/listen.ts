@@ -18,6 +18,7 @@ import { TREES } from '../decision-log/tree/log.ts';
 import { servedLogs, witnessing } from '../endpoints/tlog/tlog.ts';
 import { publishedKeys } from '../endpoints/jwks/jwks.ts';
 import { type Address, draining, listen as listenAt, urlOf } from '../endpoints/listening.ts';
+import { createMcp } from '../endpoints/mcp/mcp.ts';
 import { createProxyListener } from '../endpoints/proxy/proxy.ts';
 import { malformedRecord } from '../pipeline/event-records.ts';
 import { createProxyPipeline } from '../pipeline/proxy.ts';
@@ -86,10 +87,25 @@ interface Opening {
   readonly grace: number;
 }
 
-function proxy({ stages }: Parts, config: Config): Opening {
+/** MCP servers, which have paths of the proxy listener. */
+const servedAs = (
+  { operations, log }: Pick<Parts, 'operations' | 'log'>,
+  { mcp, limits }: Config,
+): ReturnType<typeof createMcp> =>
+  createMcp({
+    servers: mcp ?? [],
+    routes: operations,
+    limit: limits.request_body,
+    // All processes of a listener have the same key for data subjects, of which this is another one.
+    key: log.dataSubject('key of MCP sessions'),
+  });
+
+function proxy(parts: Parts, config: Config): Opening {
+  const { stages } = parts;
   const tls = listenerTls(config);
+  const pipeline = createProxyPipeline(stages, servedAs(parts, config));
   return {
-    server: createProxyListener(createProxyPipeline(stages), malformedRecord(stages), config.limits, tls),
+    server: createProxyListener(pipeline, malformedRecord(stages), config.limits, tls),
     address: config.listen.proxy,
     scheme: tls ? 'https' : 'http',
     grace: config.limits.shutdown,

@@ -2,9 +2,8 @@
 import type { Config } from '../config/index.ts';
 import type { Ask } from '../consent/index.ts';
 import type { Send } from '../erasure/index.ts';
-import type { UpstreamBody } from '../upstream/body.ts';
 import type { UpstreamSection } from '../upstream/section.ts';
-import type { UpstreamConfig, Upstreams } from '../upstream/upstream.ts';
+import type { ResponseBody, UpstreamConfig, Upstreams } from '../upstream/upstream.ts';
 import { upstreamTls } from './tls.ts';
 
 /** @throws SluiceError `config_invalid` */
@@ -52,7 +51,7 @@ export const lookupThrough =
   };
 
 /** null: the body is longer than `LOOKUP_BYTES` */
-async function textOf(body: UpstreamBody): Promise<string | null> {
+async function textOf(body: ResponseBody): Promise<string | null> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {

@@ -17,6 +17,7 @@ import { checkPolicy } from '../policy/section.ts';
 import { checkRoutes, narrowsByHeader } from '../routing/section.ts';
 import { checkUpstreams, isTaken } from '../upstream/section.ts';
 import { checkVerification } from '../verification/section.ts';
+import { checkOperations } from './operations.ts';
 import type { Config } from './schema.ts';
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1|\[::1\])$/i;
@@ -51,6 +52,8 @@ export function checkConfig(
     checkRoutes(read, report);
     for (const [i, route] of read.entries()) if (route !== null) checkBodies(route, ['routes', i], report);
   }
+  const mcp = sound('mcp');
+  if (mcp && config.upstreams) checkOperations(mcp, Object.keys(config.upstreams), report);
   const tracing = sound('tracing');
   if (tracing !== undefined) checkTracing(tracing, report);
   const [cors, policy, upstreams, identity, purpose, listen, consent, grants, erasure, notices, page] = [

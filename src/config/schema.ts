@@ -9,6 +9,7 @@ import { grantsSchema } from '../grants/section.ts';
 import { identitySchema } from '../identity/section.ts';
 import { keysSchema, RESPONSE_FORMATS } from '../disclosure/section.ts';
 import { dataSubjectPageSchema } from '../links/section.ts';
+import { mcpSchema } from '../endpoints/mcp/section.ts';
 import { limitsSchema, listenSchema } from '../endpoints/section.ts';
 import { policySchema } from '../policy/section.ts';
 import { observabilitySchema, tracingSchema } from '../observability/section.ts';
@@ -45,6 +46,7 @@ export const configSchema = section({
   decision_log: defaulted(decisionLogSchema, {}),
   purpose: defaulted(purposeSchema, {}),
   routes: routesSchema(RESPONSE_FORMATS),
+  mcp: optional(mcpSchema),
   limits: defaulted(limitsSchema, {}),
   keys: defaulted(keysSchema, {}),
   signing: defaulted(signingSchema, {}),

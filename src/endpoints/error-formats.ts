@@ -33,6 +33,8 @@ export function rendered(problem: ProblemBody, shape: ErrorShape): Rendered {
         headers: { 'content-type': 'application/json' },
         text: `{"jsonrpc":"2.0","id":${shape.id},"error":${JSON.stringify(rpcError(problem))}}\n`,
       };
+    case 'mcp':
+      return mcpError(problem, shape);
     case 'xmlrpc':
       return {
         status: OF_HTTP.has(status) || status >= 500 ? status : 200,
@@ -105,6 +107,59 @@ const rpcError = (problem: ProblemBody): object => ({
   message: problem.title,
   data: problem,
 });
+
+/** Statuses of JSON-RPC errors that MCP clients act on below the protocol: a new session, another revision. */
+const OF_MCP: ReadonlySet<string> = new Set([
+  'mcp_session_unknown',
+  'mcp_header_mismatch',
+  'mcp_version_unsupported',
+  'mcp_message_invalid',
+  'body_unreadable',
+  'origin_not_allowed',
+]);
+
+/**
+ * A client reads an error that belongs to a call only with status 200: the official SDK takes any other status for a broken transport. The
+ * revision without sessions has statuses of its own for what its client does wrong.
+ */
+function mcpError(problem: ProblemBody, { id, stateless }: ErrorShape): Rendered {
+  const { status, code } = problem;
+  const isHttp =
+    OF_HTTP.has(status) ||
+    OF_MCP.has(code) ||
+    (stateless === true && (status === 400 || code === 'mcp_method_unsupported'));
+  const { title, detail, ...rest } = problem;
+  const error = { code: mcpCode(problem), message: `${title}: ${detail}`, data: rest };
+  return {
+    status: isHttp ? status : 200,
+    headers: { 'content-type': 'application/json' },
+    text: `{"jsonrpc":"2.0","id":${id},"error":${JSON.stringify(error)}}\n`,
+  };
+}
+
+/** docs/agents.md says why each has its code. */
+const MCP_CODES: Readonly<Record<string, number>> = {
+  body_unreadable: -32700,
+  mcp_message_invalid: -32600,
+  mcp_session_unknown: -32600,
+  mcp_method_unsupported: -32601,
+  mcp_name_unknown: -32602,
+  mcp_argument_unknown: -32602,
+  query_parameter_unknown: -32602,
+  request_malformed: -32602,
+  tier_invalid: -32602,
+  mcp_header_mismatch: -32020,
+  mcp_version_unsupported: -32022,
+};
+
+/** A policy that fails denies (403); its caller is told of a failure, as the AuthZEN binding has it. */
+const mcpCode = ({ code, status }: ProblemBody): number =>
+  MCP_CODES[code] ??
+  (status >= 500 || (code.startsWith('policy_') && code !== 'policy_denied')
+    ? -32603
+    : status === 401 || status === 403
+      ? -32001
+      : -32602);
 
 const NOT_XML = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
 const escaped = (text: string): string =>

@@ -3,7 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 /** The format in which a route's clients read refusals. */
 export const ERROR_FORMATS = ['problem', 'json', 'odata', 'soap', 'jsonrpc', 'xmlrpc'] as const;
-export type ErrorFormat = (typeof ERROR_FORMATS)[number];
+/** `mcp`: JSON-RPC errors of the Model Context Protocol, which no route chooses */
+export type ErrorFormat = (typeof ERROR_FORMATS)[number] | 'mcp';
 
 export interface ProxyRequest {
   readonly method: string;

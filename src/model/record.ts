@@ -7,6 +7,7 @@ import type { Action, PolicyInput, Resource, Subject, Tier } from './input.ts';
 export type RecordKind =
   | 'disclosure'
   | 'authzen'
+  | 'mcp'
   | 'admin'
   | 'consent'
   | 'grant'

@@ -17,7 +17,12 @@ export async function offerOf(
 ): Promise<AccessRequestOffer | null> {
   const { accessRequests, policy } = stages;
   const { kind, subject, action, resource, purpose, tier, recipient, reasons } = entry;
-  if (accessRequests === undefined || kind !== 'disclosure' || subject === null || action === null)
+  if (
+    accessRequests === undefined ||
+    (kind !== 'disclosure' && kind !== 'mcp') ||
+    subject === null ||
+    action === null
+  )
     return null;
   if (resource === null || purpose === null || recipient !== 'internal') return null;
   const snapshot = policy.current();

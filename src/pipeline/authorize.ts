@@ -162,7 +162,7 @@ export function authenticate(
   return authenticated instanceof Promise ? authenticated.then(admit, refuse) : admit(authenticated);
 }
 
-const purposeOf = (
+export const purposeOf = (
   headers: Headers,
   { subject, claims, purpose }: Authenticated,
   route: Target,
@@ -181,7 +181,7 @@ const proofOf = (
 const NO_GRANTS: HeldGrants = Object.freeze({ grants: Object.freeze([]), limited: null });
 
 /** The grants that hold for the request when it came. */
-const grantsFor = (
+export const grantsFor = (
   resource: Resource,
   subject: Subject,
   { purpose, grant }: PurposeOfUse,

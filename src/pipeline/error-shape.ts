@@ -13,6 +13,8 @@ export interface ErrorShape {
   readonly soap12: boolean;
   /** JSON-RPC: the `id` of the call, as JSON */
   readonly id: string;
+  /** MCP: the call is of a revision without sessions, whose errors have statuses of HTTP */
+  readonly stateless?: boolean;
 }
 
 const LONGEST_ID = 256;
@@ -26,7 +28,11 @@ export function errorShape(
   return {
     format,
     soap12: /^\s*application\/soap\+xml\b/i.test(request.headers['content-type'] ?? ''),
-    id: format === 'jsonrpc' && entry.requestBody !== null ? idOf(entry.requestBody) : 'null',
+    id:
+      format === 'jsonrpc' && entry.requestBody !== null
+        ? idOf(entry.requestBody)
+        : (entry.call?.id ?? 'null'),
+    stateless: entry.call?.stateless === true,
   };
 }
 

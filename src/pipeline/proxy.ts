@@ -15,7 +15,19 @@ import { release } from './release.ts';
 import { routed } from './route.ts';
 import type { Cors, Stages } from './stages.ts';
 
-export function createProxyPipeline(stages: Stages): (request: ProxyRequest, reply: Reply) => Promise<void> {
+/** Serves a request, with a head that was checked, in a protocol of its own. */
+export type Serve = (
+  request: ProxyRequest,
+  reply: Reply,
+  entry: DecisionEntry,
+  stages: Stages,
+) => Promise<void>;
+
+/** @param served who serves a request instead of the routes; null: they do */
+export function createProxyPipeline(
+  stages: Stages,
+  served: (request: ProxyRequest) => Serve | null = () => null,
+): (request: ProxyRequest, reply: Reply) => Promise<void> {
   let inFlight = 0;
   return async (request, given) => {
     const reply = stages.cors === undefined ? given : stages.cors.reply(request, given);
@@ -25,7 +37,7 @@ export function createProxyPipeline(stages: Stages): (request: ProxyRequest, rep
     try {
       await handle(request, reply, entry, stages, () => {
         if (inFlight > stages.limits.in_flight) throw overloaded();
-        return serve(request, reply, entry, stages);
+        return serve(request, reply, entry, stages, served(request));
       });
     } finally {
       inFlight -= 1;
@@ -38,10 +50,12 @@ async function serve(
   reply: Reply,
   entry: DecisionEntry,
   stages: Stages,
+  other: Serve | null,
 ): Promise<void> {
   await nextIteration();
   stages.checkHead(request);
   if (stages.cors?.isPreflight(request)) return preflight(stages.cors, request, reply, entry, stages);
+  if (other !== null) return other(request, reply, entry, stages);
 
   const { headers, peer } = request;
   const authorized = await authorize(

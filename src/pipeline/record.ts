@@ -91,6 +91,8 @@ export class DecisionEntry {
   errorFormat: ErrorFormat | null = null;
   /** the request's body: never recorded; a JSON-RPC refusal repeats the call's id */
   requestBody: Uint8Array | null = null;
+  /** MCP: the id of the call as JSON, and whether its revision has no sessions; null: there is no call yet */
+  call: { readonly id: string; readonly stateless: boolean } | null = null;
   /** microseconds, in the order of `STAGES`; below 0: not reached */
   readonly #timings: number[] = STAGES.map(() => -1);
   readonly #timestamp: string;

@@ -90,7 +90,8 @@ export class Tallies {
 }
 
 /** A request for data, and no change of consents, grants, keys or the policy. */
-export const isAccess = ({ kind }: Decision): boolean => kind === 'disclosure' || kind === 'authzen';
+export const isAccess = ({ kind }: Decision): boolean =>
+  kind === 'disclosure' || kind === 'authzen' || kind === 'mcp';
 export const isRefused = ({ outcome }: Decision): boolean => outcome === 'denied';
 /** It was not refused, and did not fail. */
 export const isPermitted = ({ outcome }: Decision): boolean => outcome !== 'denied' && outcome !== 'error';

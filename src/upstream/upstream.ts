@@ -32,10 +32,13 @@ export interface UpstreamRequest {
   readonly body: Uint8Array | null;
 }
 
+/** What the readers of a response use of its body. */
+export type ResponseBody = Pick<UpstreamBody, 'empty' | 'whole' | 'discard' | typeof Symbol.asyncIterator>;
+
 export interface UpstreamResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: UpstreamBody;
+  readonly body: ResponseBody;
 }
 
 export interface Upstreams {

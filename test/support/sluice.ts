@@ -196,7 +196,7 @@ export const journalText = (dir: string): string =>
     .join('');
 
 export const recordsIn = (dir: string): DecisionRecord[] =>
-  recordsOf(dir).filter((r) => r.kind === 'disclosure');
+  recordsOf(dir).filter((r) => r.kind === 'disclosure' || r.kind === 'mcp');
 
 /** The scripted policy with what the test puts into its data. */
 async function scriptedWith(setup: Setup): Promise<PolicyBundle> {

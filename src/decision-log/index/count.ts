@@ -24,7 +24,8 @@ const MEMBERS = {
     const ids = d.disclosure?.data_subjects ?? [];
     if (ids.length > 0) return each(ids);
     // A refused request names nobody. It concerns what was asked for, as in a query for a data subject. Of a change, that is a grant or a key.
-    const id = d.kind === 'disclosure' || d.kind === 'authzen' ? d.resource?.id : undefined;
+    const id =
+      d.kind === 'disclosure' || d.kind === 'authzen' || d.kind === 'mcp' ? d.resource?.id : undefined;
     return [[id !== undefined && isHashed(id) ? id : null, false]];
   },
   purpose: (d) => one(d.purpose),

@@ -90,7 +90,7 @@ export interface ReadyQuery extends Omit<DecisionQuery, 'since' | 'until' | 'lim
 /** Values that a record can hold; a query for another value is rejected, since it can have no result. */
 export const RECORD_NAMES = {
   outcome: ['allowed', 'modified', 'denied', 'observed', 'error'],
-  kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy', 'erasure', 'share'],
+  kind: ['disclosure', 'authzen', 'mcp', 'admin', 'consent', 'grant', 'policy', 'erasure', 'share'],
 } as const;
 
 /** As `by_class` of a disclosure has them. */

@@ -26,7 +26,7 @@ export function opaEvent(
 ): OpaEvent {
   const { decision_id, timestamp, trace_id, input, policy, timings_us, ...custom } = record;
   const { outcome, reasons, kind, request } = record;
-  const isDecision = kind === 'disclosure' || kind === 'authzen';
+  const isDecision = kind === 'disclosure' || kind === 'authzen' || kind === 'mcp';
   return {
     labels: { app: 'sluice', id: record.origin, ...labels },
     decision_id,
