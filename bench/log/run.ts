@@ -52,6 +52,7 @@ async function makeJournal(dir: string): Promise<void> {
     durability: 'interval',
     syncInterval: 500,
     segmentSize: 64 << 20,
+    segmentAge: Number.POSITIVE_INFINITY,
     minFree: 64 << 10,
     maxRecord: 256 << 10,
     key: null,

@@ -58,6 +58,15 @@ const journalSchema = section({
     }),
     '64MiB',
   ),
+  segment_age: defaulted(
+    duration({
+      min: '1m',
+      max: '366d',
+      description:
+        'a new segment starts when the first record of the current one is this old, also if no record comes: `sluice decisions remove` does not search the current one',
+    }),
+    '24h',
+  ),
   min_free: defaulted(
     size({
       min: '64KiB',

@@ -25,6 +25,7 @@ export interface Settings {
   readonly durability: 'strict' | 'interval';
   readonly syncInterval: number;
   readonly segmentSize: number;
+  readonly segmentAge: number;
   readonly minFree: number;
   readonly maxRecord: number;
   readonly instance: string;
@@ -38,12 +39,14 @@ export function settings(config: DecisionLogInput, baseDir: string): Settings {
     durability: j.durability ?? 'strict',
     syncInterval: j.sync_interval ?? 100,
     segmentSize: j.segment_size ?? 64 * MIB,
+    segmentAge: j.segment_age ?? DAY,
     minFree: j.min_free ?? 64 * MIB,
     maxRecord: j.max_record ?? 256 * KIB,
     instance: instanceName(j.instance ?? hostname()),
   };
 }
 
+const DAY = 86_400_000;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { feed } from '../../src/decision-log/index/feeder.ts';
 import type { Position, Store } from '../../src/decision-log/index/store.ts';
 import { GENESIS } from '../../src/decision-log/journal/chain.ts';
@@ -19,6 +19,7 @@ import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
 import { isHeld } from '../../src/decision-log/journal/lock.ts';
 import { verifyFile } from '../../src/decision-log/verify/file.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
+import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';
 import {
@@ -29,6 +30,8 @@ import {
   temporaryDirectory,
   writeJournal,
 } from '../support/journals.ts';
+
+const HOUR = 3_600_000;
 
 describe('a journal', () => {
   test('chains records in the order of the appends, each with the hash of the one before', async () => {
@@ -81,6 +84,35 @@ describe('a journal', () => {
     expect(recordsOf(dir).map((r) => r.seq)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
     await writeJournal(dir, 5, { segmentSize: 5000 });
     expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 35 });
+  });
+
+  test('begins a new segment when one is old, also while nothing is written and after a restart', async () => {
+    const dir = temporaryDirectory();
+    const clock = { ...systemClock, by: 0, micros: () => systemClock.micros() + clock.by };
+    const segments = (): string[] => readdirSync(dir).filter((f) => f.endsWith('.jsonl'));
+    const over = { segmentAge: HOUR, probeInterval: 5, clock };
+    const journal = await openJournal(dir, over);
+    await journal.append(draft(1));
+    clock.by += (HOUR - 60_000) * 1000;
+    await journal.append(draft(2));
+    expect(segments()).toHaveLength(1);
+    clock.by += 60_000 * 1000;
+    await journal.append(draft(3));
+    expect(segments()).toHaveLength(2);
+    clock.by += HOUR * 1000;
+    await vi.waitFor(() => expect(segments()).toHaveLength(3));
+    const empty = readFileSync(join(dir, segments().sort().at(-1)!), 'utf8');
+    await journal.append(draft(4));
+    await journal.close();
+    expect([empty, segments()]).toEqual(['', expect.objectContaining({ length: 3 })]);
+    // The records are of a week ago, so the segment is old when it is continued, whatever this clock says.
+    const later = { ...systemClock, now: () => new Date(Date.UTC(2026, 11, 22)) };
+    await writeJournal(dir, 1, { ...over, clock: later, probeInterval: 60_000 });
+    expect(segments()).toHaveLength(4);
+    // A clock that was set back makes nothing old.
+    await writeJournal(dir, 1, { ...over, clock: { ...systemClock, now: () => new Date(0) } });
+    expect(segments()).toHaveLength(4);
+    expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 6 });
   });
 
   test('begins a new segment when one has 8 MiB of shared documents, also those from before a restart', async () => {

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { feed } from '../../src/decision-log/index/feeder.ts';
 import { openPostgresIndex } from '../../src/decision-log/index/postgres.ts';
 import { openSqliteIndex } from '../../src/decision-log/index/sqlite.ts';
@@ -15,6 +15,7 @@ import { isIn, Ranges, union } from '../../src/decision-log/removal/statement.ts
 import { grow } from '../../src/decision-log/tree/log.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
+import { systemClock } from '../../src/observability/clock.ts';
 import { draft } from '../support/decision-records.ts';
 import { runCommand } from '../support/io.ts';
 import {
@@ -179,6 +180,26 @@ describe('content that is removed', () => {
     expect(readable(dir)).toHaveLength(20 - report.records);
     await journal.append(draft(20));
     await journal.close();
+    expect((await verify({ dir, key: null })).problems).toEqual([]);
+  });
+
+  test('is looked for in a segment that its process has ended, even if it has written nothing since', async () => {
+    const dir = temporaryDirectory();
+    const clock = { ...systemClock, by: 0, micros: () => systemClock.micros() + clock.by };
+    const journal = await openJournal(dir, { segmentAge: 1000, probeInterval: 5, clock });
+    for (let i = 0; i < 6; i++) await journal.append(draft(i));
+    expect((await removeFrom(dir, all)).records).toBe(0);
+    clock.by += 1e6;
+    const index = openSqliteIndex(join(dir, 'index.db'));
+    await feed(dir, index);
+    await vi.waitFor(() => expect(readdirSync(dir).filter((f) => f.endsWith('.jsonl'))).toHaveLength(2));
+    expect(await removeFrom(dir, isOdd)).toMatchObject({ records: 3, open: [] });
+    for (let i = 6; i < 9; i++) await journal.append(draft(i));
+    await journal.close();
+    await feed(dir, index);
+    expect(await index.status()).toMatchObject({ records: 10 });
+    await index.close();
+    expect(readable(dir).map(({ seq }) => seq)).toEqual([2, 4, 6, 7, 8, 9]);
     expect((await verify({ dir, key: null })).problems).toEqual([]);
   });
 

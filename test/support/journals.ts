@@ -22,6 +22,7 @@ export const openJournal = (dir: string, over: Partial<JournalOptions> = {}): Pr
     durability: 'strict',
     syncInterval: 20,
     segmentSize: 64 << 20,
+    segmentAge: Number.POSITIVE_INFINITY,
     minFree: 64 << 10,
     maxRecord: 256 << 10,
     key: null,

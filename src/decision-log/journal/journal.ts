@@ -10,6 +10,7 @@
  */
 import { statfs } from 'node:fs/promises';
 import { SluiceError } from '../../errors.ts';
+import { type Clock, millis, systemClock } from '../../observability/clock.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../../model/record.ts';
 import { leastBytes, lineBytes } from './copy.ts';
@@ -32,6 +33,8 @@ export interface JournalOptions {
   readonly syncInterval: number;
   /** bytes; a segment that has reached this size is followed by a new one */
   readonly segmentSize: number;
+  /** milliseconds; a segment whose first record is older is followed by a new one, also if no record comes */
+  readonly segmentAge: number;
   /** bytes of a complete line (`copy.ts`); a longer record is split */
   readonly maxRecord: number;
   /** bytes that must stay free on the file system */
@@ -39,7 +42,8 @@ export interface JournalOptions {
   /** signs the head */
   readonly key: Buffer | null;
   readonly logger: Logger;
-  /** milliseconds between checks of free space, and between attempts to resume after a failure */
+  readonly clock?: Clock;
+  /** milliseconds between checks of free space and of the segment's age, and between attempts to resume after a failure */
   readonly probeInterval?: number;
   readonly hooks?: JournalHooks;
 }
@@ -82,6 +86,9 @@ export class Journal {
   readonly #sealer = new Sealer();
   /** bytes of the segment that the next record is written to, with the records in the queue */
   #sealedSize: number;
+  /** when the first record of that segment came, on the monotonic clock; null: it has none */
+  #since: number | null;
+  readonly #clock: Clock;
   /** the next record begins a segment */
   #begins = false;
   /** the newest record in the chain; `#acknowledged`: the newest whose append has resolved */
@@ -136,6 +143,8 @@ export class Journal {
     const strict = options.durability === 'strict';
     this.#segment = new Segment(options.dir, acquired.origin, strict, acquired.segment);
     this.#sealedSize = acquired.segment?.size ?? 0;
+    this.#clock = options.clock ?? systemClock;
+    this.#since = this.#ageOf(acquired.segment);
     for (const document of acquired.segment?.documents ?? []) this.#sealer.restore(document);
     this.#lock = acquired.lock;
     this.#head = this.#openHead();
@@ -183,13 +192,26 @@ export class Journal {
   /** Begins a segment with the next record if this one is full. Its shared documents are written again then. */
   #rotate(): void {
     const isFull = this.#sealedSize >= this.#o.segmentSize || this.#sealer.documentBytes >= DOCUMENTS;
-    if (isFull) this.#begin();
+    if (isFull || this.#isOld()) this.#begin();
+  }
+
+  #isOld(): boolean {
+    return this.#since !== null && millis(this.#clock) - this.#since >= this.#o.segmentAge;
+  }
+
+  /** A continued segment is as old as its first record. A clock that was set back since makes it new. */
+  #ageOf(segment: AcquiredOrigin['segment']): number | null {
+    const now = millis(this.#clock);
+    if (segment === null || segment.size === 0) return null;
+    const first = segment.since === null ? Number.NaN : Date.parse(segment.since);
+    return Number.isNaN(first) ? now : now - Math.max(0, this.#clock.now().getTime() - first);
   }
 
   /** The next record begins a segment, unless this one has no record. */
   #begin(): void {
     if (this.#sealedSize > 0) this.#begins = true;
     this.#sealedSize = 0;
+    this.#since = null;
     this.#sealer.reset();
   }
 
@@ -203,6 +225,7 @@ export class Journal {
       this.#tip = { seq: record.seq, hash: record.hash };
       this.#backlog += bytes.length;
       this.#sealedSize += bytes.length;
+      this.#since ??= millis(this.#clock);
       this.#queue.push({ record, bytes, begins: this.#begins, resolve, reject });
       this.#begins = false;
       this.#pumping ??= this.#pump();
@@ -230,6 +253,17 @@ export class Journal {
     }
     this.#pumping = null;
     if (this.#queue.length > 0 && this.#fault === null) this.#pumping = this.#pump();
+  }
+
+  /** Ends a segment that is old while nothing is written, so that what is in it can be removed when its time has come. */
+  #endOld(): void {
+    if (!this.#isOld() || this.#pumping !== null || this.#fault !== null) return;
+    this.#begin();
+    this.#begins = false;
+    this.#pumping = this.#segment
+      .begin(this.#tip.seq + 1)
+      .catch((e: unknown) => this.#fail(e, []))
+      .then(() => this.#pump());
   }
 
   #acknowledge(batch: readonly Pending[], bytes: number, micros: number): void {
@@ -367,6 +401,7 @@ export class Journal {
     try {
       if (this.#fault !== null) return await this.#resume();
       await this.#checkStorage();
+      this.#endOld();
       if (this.#headSynced.seq !== this.#flushed.seq) {
         const tip = this.#flushed;
         await this.#head.sync(this.#headAt(tip));

@@ -36,6 +36,8 @@ export interface Continued {
   readonly path: string;
   /** bytes that are verified */
   readonly size: number;
+  /** time of its first record; null: it has none, or none with content */
+  readonly since: string | null;
   /** shared documents that it holds */
   readonly documents: readonly KnownDocument[];
 }
@@ -80,7 +82,7 @@ export async function examineTail(dir: string, files: OriginFiles, key: Buffer |
     const last = files.segments.at(-1)!;
     const continued =
       last === segment
-        ? { path: last.path, size: scan.verifiedBytes, documents: scan.documents }
+        ? { path: last.path, size: scan.verifiedBytes, since: scan.since, documents: scan.documents }
         : empty(files);
     return { state: 'intact', tip: scan.tip, segment: continued, torn };
   }
@@ -92,7 +94,7 @@ export async function examineTail(dir: string, files: OriginFiles, key: Buffer |
 /** The last segment, which holds no record. */
 function empty({ segments }: OriginFiles): Continued | null {
   const last = segments.at(-1);
-  return last === undefined ? null : { path: last.path, size: 0, documents: [] };
+  return last === undefined ? null : { path: last.path, size: 0, since: null, documents: [] };
 }
 
 const damaged = (detail: string): Tail => ({ state: 'damaged', detail });
@@ -102,6 +104,7 @@ const missing = (has: number, wanted: number): string =>
 interface Scan {
   readonly tip: Tip | null;
   readonly verifiedBytes: number;
+  readonly since: string | null;
   /** of the records up to `tip` */
   readonly documents: readonly KnownDocument[];
   readonly torn: Torn | null;
@@ -118,6 +121,7 @@ async function scanSegment(
   /** the hash before the segment is not known here; `verify` compares it */
   let next: Expected = { seq: segment.first, prev: null, after: null };
   let verifiedBytes = 0;
+  let since: string | null = null;
   /** shared documents that were written for the records up to `tip` */
   let documents = 0;
   let tornOffset: number | null = null;
@@ -125,6 +129,7 @@ async function scanSegment(
   const scan = (): Scan => ({
     tip,
     verifiedBytes,
+    since,
     documents: reader.documents(documents),
     torn: null,
     fault: null,
@@ -153,6 +158,7 @@ async function scanSegment(
         return { ...scan(), fault: `its record ${link.seq} is not the one its head names` };
       tip = { seq: link.seq, hash: link.hash };
       verifiedBytes = position;
+      if (since === null && read!.what === 'record') since = read!.record.timestamp;
       documents = reader.count;
     }
   }

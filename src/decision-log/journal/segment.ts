@@ -75,6 +75,11 @@ export class Segment {
     this.#checkPlace(this.#size + bytes.length);
   }
 
+  /** Begins a new segment before its first record. @throws as `append` */
+  begin(first: number): Promise<void> {
+    return this.#begin(first, true);
+  }
+
   async #begin(first: number, begins: boolean): Promise<void> {
     if (this.#fd !== null) {
       await flush(this.#fd);

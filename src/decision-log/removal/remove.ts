@@ -122,7 +122,8 @@ async function planned(options: RemovalOptions, locks: Lock[]): Promise<Plan> {
     const newest = segments.findLastIndex(({ size }) => size > 0);
     const copied = await options.copied(origin);
     for (const [i, segment] of segments.slice(0, newest + 1).entries()) {
-      if (i === newest && lock === null) open.push(segment.file);
+      // A process has ended a segment if it has begun the next one, even if that has no record yet.
+      if (i === segments.length - 1 && lock === null) open.push(segment.file);
       else {
         const found = await search(segment, options.choose);
         if (found.last > copied) {
