@@ -2,13 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { AuditThread, type AuditLimits, type Question } from '../../src/decision-log/index/audit.ts';
 import { countDecisions } from '../../src/decision-log/index/count.ts';
 import { feed } from '../../src/decision-log/index/feeder.ts';
 import { scanQuery } from '../../src/decision-log/index/scan.ts';
+import { type IndexSettings, openIndex } from '../../src/decision-log/index/open.ts';
 import { openSqliteIndex } from '../../src/decision-log/index/sqlite.ts';
 import { writeJournal } from '../support/journals.ts';
+import { freshSchema, POSTGRES } from '../support/postgres.ts';
 
 const LIST: Question = { type: 'list', query: { subject: 'u-1', limit: 3 } };
 const COUNTS = {
@@ -28,10 +31,7 @@ describe('the thread of auditors', () => {
     await writeJournal(dir, 400);
   });
   afterAll(() => rmSync(parent, { recursive: true, force: true }));
-  const thread = (
-    limits: Partial<AuditLimits> = {},
-    index: { sqlite: string } | null = null,
-  ): AuditThread => {
+  const thread = (limits: Partial<AuditLimits> = {}, index: IndexSettings | null = null): AuditThread => {
     const opened = new AuditThread({ dir, index }, limits);
     onTestFinished(() => opened.close());
     return opened;
@@ -100,6 +100,33 @@ describe('the thread of auditors', () => {
       'overloaded',
       'overloaded',
     ]);
+  });
+
+  test('leaves no query running in PostgreSQL when it is ended', async () => {
+    const { schema, drop } = await freshSchema('audit');
+    onTestFinished(drop);
+    const postgres = { postgres: POSTGRES, schema };
+    const store = openIndex(postgres);
+    await feed(dir, store);
+    await store.close();
+    const client = new pg.Client(POSTGRES);
+    await client.connect();
+    onTestFinished(() => client.end());
+    // Whoever reads the days waits until the end of this test.
+    await client.query(`BEGIN; LOCK TABLE ${schema}.sluice_index2_days`);
+    const waiting = async (): Promise<number> => {
+      const { rows } = await client.query(
+        `SELECT count(*)::int AS n FROM pg_locks WHERE relation = '${schema}.sluice_index2_days'::regclass AND NOT granted`,
+      );
+      return rows[0].n;
+    };
+    const asked = thread({ time: 3000 }, postgres)
+      .ask(LIST)
+      .catch((e: { code: string }) => e.code);
+    await expect.poll(waiting, { timeout: 20_000 }).toBe(1);
+    expect(await asked).toBe('query_too_large');
+    await expect.poll(waiting, { timeout: 20_000 }).toBe(0);
+    await client.query('ROLLBACK');
   });
 
   test('ends when idle, and begins again', async () => {

@@ -1,5 +1,5 @@
 /** An index over time: retention, rebuilding, other versions, and what fails meanwhile. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
@@ -111,6 +111,28 @@ describe.each(kinds)('the index $name', ({ make }) => {
       records: wanted.length,
       days: [date(NOW - KEPT), date(NOW)],
     });
+  });
+
+  test('reads no segment in which all is older than what it keeps', async () => {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir, { segmentSize: 64 << 10 });
+    for (let n = 0; n < 400; n++) await journal.append(draftAt(7 - Math.floor(n / 50), n));
+    await journal.close();
+    const [first] = readdirSync(dir)
+      .filter((name) => name.endsWith('.jsonl'))
+      .sort();
+    // Its first record stays as it is: it tells the time.
+    const lines = readFileSync(join(dir, first!), 'utf8').split('\n');
+    writeFileSync(
+      join(dir, first!),
+      lines.map((line, i) => (i < 10 ? line : line.replace('a', 'b'))).join('\n'),
+    );
+    const open = await opening();
+    const [store, whole] = [open({ keep: KEPT }), (await opening())()];
+    expect(await feed(dir, store)).toMatchObject({ lag: 0, refused: 0 });
+    expect(await all(store)).toEqual(await young(dir));
+    expect((await all(store)).length).toBe(200);
+    expect((await feed(dir, whole)).refused).toBeGreaterThan(0);
   });
 
   test('deletes days that are too old, whoever fills the index, and says which', async () => {
@@ -268,6 +290,33 @@ test('an SQLite index whose file was deleted is filled again without a restart',
 });
 
 describe('an SQLite file', () => {
+  test('holds nothing any more of what was deleted', async () => {
+    const [dir, path] = [temporaryDirectory(), join(temporaryDirectory(), 'index.db')];
+    await journalOfDays(dir);
+    const journal = await openJournal(dir);
+    for (let n = 80; n < 100; n++)
+      await journal.append({ ...draftAt(n < 90 ? 6 : 0, n), justification: `a reason that ${n} had` });
+    await journal.close();
+    const store = openSqliteIndex(path);
+    onTestFinished(() => store.close());
+    await feed(dir, store);
+    const found = (what: string): boolean =>
+      [path, `${path}-wal`].some((file) => existsSync(file) && readFileSync(file).includes(what));
+    const checkpoint = (): void => {
+      const db = new DatabaseSync(path);
+      db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      db.close();
+    };
+    expect(found('a reason that 85 had')).toBe(true);
+    const keeping = openSqliteIndex(path, { keep: KEPT });
+    onTestFinished(() => keeping.close());
+    await keeping.prune();
+    checkpoint();
+    expect([found('a reason that 85 had'), found('a reason that 95 had')]).toEqual([false, true]);
+    await store.clear();
+    expect(found('a reason that 95 had')).toBe(false);
+  });
+
   test('with an index of an earlier version is emptied, and this is said', async () => {
     const dir = temporaryDirectory();
     const path = join(temporaryDirectory(), 'index.db');
@@ -449,6 +498,64 @@ describe('PostgreSQL', () => {
       [rows[0].id, -1, rows[0].digest, rows[0].text],
     );
     expect(await all(late, { purpose })).toEqual(wanted);
+  });
+
+  test('deletes old days while a transaction reads, and lets others ask meanwhile', async () => {
+    const [dir, schema] = [temporaryDirectory(), await newSchema()];
+    await journalOfDays(dir);
+    const [store, other] = [
+      openPostgresIndex(POSTGRES, { schema, keep: KEPT }),
+      openPostgresIndex(POSTGRES, { schema }),
+    ];
+    onTestFinished(async () => void (await Promise.all([store.close(), other.close()])));
+    await feed(dir, other);
+    const [reader, client] = [new pg.Client(POSTGRES), new pg.Client(POSTGRES)];
+    for (const one of [reader, client]) {
+      await one.connect();
+      onTestFinished(() => one.end());
+    }
+    const records = `${schema}.sluice_index2_records`;
+    const partitions = async (): Promise<number> => {
+      const { rows } = await client.query(
+        `SELECT count(*)::int AS n FROM pg_inherits WHERE inhparent = '${records}'::regclass AND NOT inhdetachpending`,
+      );
+      return rows[0].n;
+    };
+    expect(await partitions()).toBe(8);
+    await reader.query(`BEGIN; SELECT count(*) FROM ${records}`);
+    let isPruned = false;
+    const pruned = store.prune().finally(() => (isPruned = true));
+    // It has begun, and waits for the reader.
+    await expect.poll(partitions, { timeout: 4000 }).toBe(7);
+    expect(await all(other, { purpose: 'purpose-0' })).toEqual(
+      await all(scanQuery(dir), { purpose: 'purpose-0' }),
+    );
+    expect(isPruned).toBe(false);
+    await reader.query('COMMIT');
+    expect(await pruned).toHaveLength(4);
+    expect(await all(other)).toEqual(await young(dir));
+    const { rows } = await client.query(
+      `SELECT relname FROM pg_class WHERE relnamespace = '${schema}'::regnamespace AND relkind = 'r' AND relname ~ '_[0-9]{8}$'`,
+    );
+    expect(rows).toHaveLength(8);
+  });
+
+  test('deletes an old day that was detached and is still there', async () => {
+    const [dir, schema] = [temporaryDirectory(), await newSchema()];
+    await journalOfDays(dir);
+    const store = openPostgresIndex(POSTGRES, { schema, keep: KEPT });
+    onTestFinished(() => store.close());
+    const whole = openPostgresIndex(POSTGRES, { schema });
+    onTestFinished(() => whole.close());
+    await feed(dir, whole);
+    const client = new pg.Client(POSTGRES);
+    await client.connect();
+    onTestFinished(() => client.end());
+    const old = `${schema}.sluice_index2_records`;
+    const name = `${old}_${date(NOW - 7 * DAY).replaceAll('-', '')}`;
+    await client.query(`ALTER TABLE ${old} DETACH PARTITION ${name}`);
+    expect(await store.prune()).toHaveLength(4);
+    expect((await client.query(`SELECT to_regclass('${name}') AS found`)).rows).toEqual([{ found: null }]);
   });
 
   test('keeps the tables of an earlier version beside those of this one', async () => {

@@ -2,15 +2,16 @@
 import '../../json-parse.ts';
 import { parentPort, workerData } from 'node:worker_threads';
 import { isSluiceError, SluiceError } from '../../errors.ts';
-import type { AuditSettings, FromAuditWorker, Question } from './audit.ts';
+import type { AuditWorkerSettings, FromAuditWorker, Question } from './audit.ts';
 import { type CountRow, countDecisions, type CountSpec } from './count.ts';
 import { openIndex } from './open.ts';
 import type { QueryInterface } from './query.ts';
 import { scanQuery } from './scan.ts';
 
-const { dir, index } = workerData as AuditSettings;
+const { dir, index, time } = workerData as AuditWorkerSettings;
 const port = parentPort!;
-const open = async (): Promise<QueryInterface> => (index === null ? scanQuery(dir) : openIndex(index));
+const open = async (): Promise<QueryInterface> =>
+  index === null ? scanQuery(dir) : openIndex(index, undefined, time);
 let opened: Promise<QueryInterface> | null = null;
 
 /** An index that cannot be opened now is tried again by the next query. */

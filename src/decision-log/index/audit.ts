@@ -31,6 +31,11 @@ export type FromAuditWorker =
 
 export interface AuditSettings extends Pick<WorkerSettings, 'dir' | 'index'> {}
 
+export interface AuditWorkerSettings extends AuditSettings {
+  /** milliseconds: a database ends a statement then, too, though the thread is gone */
+  readonly time: number;
+}
+
 export interface AuditLimits {
   /** milliseconds for one query */
   readonly time: number;
@@ -102,7 +107,7 @@ export class AuditThread {
       import.meta.url,
     );
     const worker = new Worker(file, {
-      workerData: this.#settings,
+      workerData: { ...this.#settings, time: this.#limits.time } satisfies AuditWorkerSettings,
       name: 'decision-audit',
       resourceLimits: { maxOldGenerationSizeMb: this.#limits.memory },
     });

@@ -8,6 +8,8 @@ import { readHead } from '../journal/head.ts';
 import { readLines } from '../journal/lines.ts';
 import { type Read, SegmentReader } from '../journal/reader.ts';
 import type { DecisionRecord } from '../../model/record.ts';
+import { DAY } from './entry.ts';
+import { since } from './since.ts';
 import type { Copy, Position, Store } from './store.ts';
 
 /** Maximum records and bytes of one transaction. A store may say another number of records; then the bytes are those in the journal. */
@@ -124,8 +126,10 @@ async function* batches<Held>(
   let bytes = 0;
   let refused = 0;
   let position = from;
-  for (const segment of files.segments) {
-    if (segment.first < from.segment) continue;
+  const left = files.segments.filter(({ first }) => first >= from.segment);
+  // What an index does not keep is not read. A clock that was put back by less than a day hides nothing.
+  const { oldest = 0 } = store;
+  for (const segment of oldest === 0 ? left : await since(left, oldest - DAY)) {
     const start = segment.first === from.segment ? from.offset : 0;
     if (start === 0) place.reader.begin();
     for await (const lines of readLines(segment.path, start)) {

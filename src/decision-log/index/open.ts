@@ -8,11 +8,18 @@ export type IndexSettings = { readonly keep?: number | undefined } & (
   | ({ readonly postgres: string } & Pick<PostgresOptions, 'schema'>)
 );
 
-/** @throws SluiceError `config_invalid` for a file that cannot be opened or is no index */
-export const openIndex = (settings: IndexSettings, replaced?: IndexOptions['replaced']): IndexStore =>
+/**
+ * @param timeout of a statement in PostgreSQL; SQLite answers in the thread that asks, and ends with it
+ * @throws SluiceError `config_invalid` for a file that cannot be opened or is no index
+ */
+export const openIndex = (
+  settings: IndexSettings,
+  replaced?: IndexOptions['replaced'],
+  timeout?: PostgresOptions['timeout'],
+): IndexStore =>
   'sqlite' in settings
     ? openSqliteIndex(settings.sqlite, { keep: settings.keep, replaced })
-    : openPostgresIndex(settings.postgres, { ...settings, replaced });
+    : openPostgresIndex(settings.postgres, { ...settings, replaced, timeout });
 
 /** For logs and messages; without user and password. */
 export const placeOf = (settings: IndexSettings): string =>

@@ -52,10 +52,15 @@ const LOCK = '5170421, 2';
 /** Advisory lock: exclusive while partitions are created, which blocks no records. */
 const PARTITIONS = '5170421, 3';
 const BATCH = 5000;
+/** A server on Linux also looks whether somebody still waits (PostgreSQL 14 and later). */
+const LIMITS = `SELECT set_config('statement_timeout', $1, true),
+  (SELECT set_config(name, '1s', true) FROM pg_settings WHERE name = 'client_connection_check_interval' AND version() LIKE '%linux%')`;
 /** the day of profiles, which all days share */
 const ALL_DAYS = -1;
 
 export interface PostgresOptions extends IndexOptions {
+  /** milliseconds after which the server ends a statement of a query, also where nobody waits for it; absent: never */
+  readonly timeout?: number | undefined;
   /** of the database; default: that of the connection (tests use their own) */
   readonly schema?: string | undefined;
 }
@@ -180,11 +185,19 @@ class PostgresIndex implements IndexStore {
   async #rows<R extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<R[]> {
     const pool = await this.#prepared();
     const isNamed = this.#isNamed;
-    const name = isNamed ? { name: nameOf(text) } : {};
+    const query = { ...(isNamed ? { name: nameOf(text) } : {}), text, values: [...values] };
+    const { timeout } = this.#options;
     try {
-      return (await pool.query<R>({ ...name, text, values: [...values] })).rows;
-    } catch (e) {
-      if (!isNamed || !NOT_NAMED.has((e as { code?: string }).code ?? '')) throw unavailable(e);
+      if (timeout === undefined) return (await pool.query<R>(query)).rows;
+      // For this transaction alone: behind PgBouncer others use the connection, too.
+      return await this.#transaction(async (client) => {
+        await client.query(LIMITS, [String(timeout)]);
+        return (await client.query<R>(query)).rows;
+      });
+    } catch (cause) {
+      const e = cause instanceof SluiceError ? cause.cause : cause;
+      if (!isNamed || !NOT_NAMED.has((e as { code?: string } | undefined)?.code ?? ''))
+        throw unavailable(cause);
       this.#isNamed = false;
       return this.#rows(text, values);
     }
@@ -610,9 +623,10 @@ class PostgresIndex implements IndexStore {
   /** Other sidecars may do the same: who comes second finds nothing to delete. */
   async prune(): Promise<readonly string[]> {
     const before = dateOf(dayAt(this.oldest)).replaceAll('-', '');
+    // Also those that were detached and are still there.
     const rows = await this.#rows<{ day: string }>(
-      `SELECT DISTINCT right(relname, 8) AS day FROM pg_class JOIN pg_inherits ON inhrelid = oid
-       WHERE inhparent IN ('${T.records}'::regclass, '${T.postings}'::regclass) AND right(relname, 8) < $1 ORDER BY 1`,
+      `SELECT DISTINCT right(relname, 8) AS day FROM pg_class WHERE relkind = 'r' AND pg_table_is_visible(oid)
+       AND relname ~ '^(${T.records}|${T.postings})_[0-9]{8}$' AND right(relname, 8) < $1 ORDER BY 1`,
       [before],
     );
     for (const { day } of rows) await this.#drop(day);
@@ -622,6 +636,7 @@ class PostgresIndex implements IndexStore {
   /** @param digits of a date */
   async #drop(digits: string): Promise<void> {
     const day = dayAt(Date.parse(digits.replace(/^(\d{4})(\d\d)(\d\d)$/, '$1-$2-$3')));
+    for (const table of [T.records, T.postings]) await this.#detach(table, partition(table, digits));
     await this.#transaction(async (client) => {
       // Whoever waits for the tables makes queries wait. So it gives up, and is tried again.
       await client.query(`SET LOCAL lock_timeout = '5s'; SELECT pg_advisory_xact_lock(${LOCK})`);
@@ -637,6 +652,31 @@ class PostgresIndex implements IndexStore {
       if (rowCount !== 0) await client.query(`UPDATE ${T.state} SET generation = gen_random_uuid()`);
     });
     this.#days.delete(day);
+  }
+
+  /**
+   * Blocks neither queries nor feeders, which dropping an attached partition does. It waits for transactions that use the table, and gives up
+   * after a while: what is left is done at the next look.
+   */
+  async #detach(table: string, name: string): Promise<void> {
+    const [found] = await this.#rows<{ inhdetachpending: boolean }>(
+      'SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_regclass($1)',
+      [name],
+    );
+    if (found === undefined) return;
+    const how = found.inhdetachpending ? 'FINALIZE' : 'CONCURRENTLY';
+    const client = await this.#pool.connect();
+    try {
+      // Not in a transaction.
+      await client.query("SET lock_timeout = '5s'");
+      await client.query(`ALTER TABLE ${table} DETACH PARTITION ${name} ${how}`);
+    } catch (e) {
+      // Another sidecar was faster.
+      if ((e as { code?: string }).code !== '42P01') throw unavailable(e);
+    } finally {
+      await client.query('RESET lock_timeout').catch(() => undefined);
+      client.release();
+    }
   }
 
   async forget(origin: string, seqs: readonly SeqRange[]): Promise<void> {

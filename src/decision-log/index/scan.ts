@@ -7,9 +7,9 @@ import type { DecisionRecord } from '../../model/record.ts';
 import { type Decision, merge } from './decision.ts';
 import { listOrigins, type Segment } from '../journal/directory.ts';
 import { linesLeft } from '../journal/lines.ts';
-import { inspect, ownMembers } from '../journal/chain.ts';
 import { isShared, isVersion2 } from '../journal/line.ts';
 import { SegmentReader } from '../journal/reader.ts';
+import { since, SLACK } from './since.ts';
 import {
   type DecisionPage,
   type DecisionQuery,
@@ -22,9 +22,6 @@ import {
   type ReadyQuery,
   readyQuery,
 } from './query.ts';
-
-/** Clocks may step back, so a segment is skipped only if it ends this much earlier. */
-const SLACK = 3_600_000;
 
 export function scanQuery(dir: string): QueryInterface {
   return {
@@ -256,7 +253,7 @@ async function* linesOf(
   from: number,
   progress?: Progress,
 ): AsyncGenerator<Buffer, void, void> {
-  for (const segment of await since(segments, from)) {
+  for (const segment of await since(segments, from - SLACK)) {
     reader.begin();
     for await (const batch of linesLeft(segment.path)) {
       for (const { bytes, complete } of batch) {
@@ -267,30 +264,4 @@ async function* linesOf(
       }
     }
   }
-}
-
-/**
- * Skips the segments before `from`: those at the start whose successors begin before it. A clock that was ahead for longer than a segment, and was
- * put back, hides nothing: what it stamped begins a segment after `from`, at which the skipping ends.
- */
-async function since(segments: readonly Segment[], from: number): Promise<readonly Segment[]> {
-  if (!Number.isFinite(from)) return segments;
-  let first = 0;
-  for (; first + 1 < segments.length; first++) {
-    const began = await beginning(segments[first + 1]!);
-    if (began === null || began >= from - SLACK) break;
-  }
-  return segments.slice(first);
-}
-
-async function beginning(segment: Segment): Promise<number | null> {
-  for await (const batch of linesLeft(segment.path, 1 << 20)) {
-    for (const { bytes } of batch) {
-      const inspected = inspect(bytes);
-      if (!inspected.ok) return null;
-      const timestamp = ownMembers(inspected)?.timestamp;
-      if (inspected.link.document === null && typeof timestamp === 'string') return Date.parse(timestamp);
-    }
-  }
-  return null;
 }

@@ -339,6 +339,7 @@ class SqliteIndex implements IndexStore {
 
   /** What queries begin with goes first, and what the day is found by last: a deletion that is broken off is continued. */
   async #deleteDay(day: number): Promise<void> {
+    this.#overwrite();
     const remove = (sql: string, ...values: SQLInputValue[]) => this.#db.prepare(sql).run(...values);
     inTransaction(this.#db, () => {
       remove('DELETE FROM days WHERE day = ?', day);
@@ -363,10 +364,17 @@ class SqliteIndex implements IndexStore {
     });
   }
 
+  /**
+   * What is deleted on this connection is overwritten. Pages that were split earlier may still hold copies: a rebuilt index has none. It would
+   * cost a feeder an eighth more.
+   */
+  #overwrite(): void {
+    this.#db.exec('PRAGMA secure_delete=ON');
+  }
+
   async forget(origin: string, seqs: readonly SeqRange[]): Promise<void> {
     const db = this.#current();
-    // Freed space is overwritten. Pages that were split earlier may still hold copies: a rebuilt index has none.
-    db.exec('PRAGMA secure_delete=ON');
+    this.#overwrite();
     inTransaction(db, () => {
       this.#remember();
       // In pieces, so that memory has a bound.
@@ -421,6 +429,8 @@ class SqliteIndex implements IndexStore {
   async clear(): Promise<void> {
     const db = this.#current();
     inTransaction(db, () => recreate(db));
+    // The file gets short: what was in it is in none of its pages.
+    db.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)');
   }
 
   async close(): Promise<void> {

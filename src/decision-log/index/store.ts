@@ -30,6 +30,8 @@ export interface Copy {
 export interface Store<Held = Copy> {
   /** for messages and metrics */
   readonly name: string;
+  /** milliseconds since 1970: older decisions are not stored; absent or 0: all are */
+  readonly oldest?: number;
   /** maximum of records in one `take`; default 500 */
   readonly batch?: number;
   /** What it takes of a copy; null for a record that it cannot hold. Absent: the copy itself, of every record */
