@@ -114,7 +114,6 @@ const OF_MCP: ReadonlySet<string> = new Set([
   'mcp_header_mismatch',
   'mcp_version_unsupported',
   'mcp_message_invalid',
-  'body_unreadable',
   'origin_not_allowed',
 ]);
 
@@ -127,9 +126,11 @@ function mcpError(problem: ProblemBody, { id, stateless }: ErrorShape): Rendered
   const isHttp =
     OF_HTTP.has(status) ||
     OF_MCP.has(code) ||
+    // arguments that cannot be read belong to a call
+    (code === 'body_unreadable' && id === 'null') ||
     (stateless === true && (status === 400 || code === 'mcp_method_unsupported'));
   const { title, detail, ...rest } = problem;
-  const error = { code: mcpCode(problem), message: `${title}: ${detail}`, data: rest };
+  const error = { code: mcpCode(problem, id), message: `${title}: ${detail}`, data: rest };
   return {
     status: isHttp ? status : 200,
     headers: { 'content-type': 'application/json' },
@@ -153,8 +154,8 @@ const MCP_CODES: Readonly<Record<string, number>> = {
 };
 
 /** A policy that fails denies (403); its caller is told of a failure, as the AuthZEN binding has it. */
-const mcpCode = ({ code, status }: ProblemBody): number =>
-  MCP_CODES[code] ??
+const mcpCode = ({ code, status }: ProblemBody, id: string): number =>
+  (code === 'body_unreadable' && id !== 'null' ? -32602 : MCP_CODES[code]) ??
   (status >= 500 || (code.startsWith('policy_') && code !== 'policy_denied')
     ? -32603
     : status === 401 || status === 403
