@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { formatAnchor, parseHead, readAnchors } from '../../src/decision-log/verify/anchor.ts';
 import { canonical } from '../../src/decision-log/journal/canonical.ts';
 import { GENESIS } from '../../src/decision-log/journal/chain.ts';
 import { hashOf } from '../../src/decision-log/journal/line.ts';
+import { SegmentReader } from '../../src/decision-log/journal/reader.ts';
 import { Sealer } from '../../src/decision-log/journal/sealer.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { draft } from '../support/decision-records.ts';
@@ -148,9 +149,47 @@ describe('verify', () => {
         const report = await verify({ dir, key: null });
         expect(report.ok, JSON.stringify(m)).toBe(false);
         expect(report.problems.length).toBeGreaterThan(0);
+        expect(report, JSON.stringify(m)).toEqual(await readInFull(dir));
       }),
       { numRuns: Number(process.env['SLUICE_FUZZ_RUNS'] ?? 100) },
     );
+  });
+
+  test('reports a change of each byte of a segment', async () => {
+    const dir = temporaryDirectory();
+    const writer = await openJournal(dir, {});
+    await writer.append(draft(1));
+    await writer.append(draft(2));
+    await writer.close();
+    const path = join(dir, segments(dir)[0]!);
+    const bytes = readFileSync(path);
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = Buffer.from(bytes);
+      changed[at]! ^= 1 << (at % 8);
+      writeFileSync(path, changed);
+      expect((await verify({ dir, key: null })).ok, `byte ${at}`).toBe(false);
+    }
+    writeFileSync(path, bytes);
+    expect((await verify({ dir, key: null })).ok).toBe(true);
+  });
+
+  /** What is reported if no line is checked quickly. */
+  async function readInFull(dir: string) {
+    const quick = [
+      vi.spyOn(SegmentReader.prototype, 'skim').mockReturnValue(null),
+      vi.spyOn(SegmentReader.prototype, 'skimDocument').mockReturnValue(null),
+    ];
+    try {
+      return await verify({ dir, key: null });
+    } finally {
+      for (const each of quick) each.mockRestore();
+    }
+  }
+
+  test('reports the same if no line is checked quickly', async () => {
+    const report = await readInFull(original);
+    expect(report).toMatchObject({ ok: true, records: 17 });
+    expect(await verify({ dir: original, key: null })).toEqual(report);
   });
 
   test('names the first bad record: file, line, seq, decision id', async () => {

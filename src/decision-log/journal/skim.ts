@@ -41,6 +41,7 @@ const MAX_INTEGER_DIGITS = 15;
 const MAX_DEPTH = 16;
 const PAYLOAD = '","payload":{';
 const SALT = ',"salt":"';
+const SALT_BYTES = Buffer.from(SALT);
 const SALT_DIGITS = 32;
 const TAIL_BYTES = SALT.length + SALT_DIGITS + '"}'.length;
 
@@ -122,28 +123,22 @@ function checked(
   const payloadAt = hashAt + DIGITS + PAYLOAD.length - 1;
   const end = bytes.length - TAIL_BYTES;
   if (end <= payloadAt) return null;
-  // One text for all: each call to make one costs more than its bytes.
-  const head = text(bytes, 0, payloadAt + 1);
-  const isUsual =
-    head.startsWith(left) &&
-    head.startsWith(right, rightAt) &&
-    head.startsWith(HASH, headEnd) &&
-    head.startsWith(PAYLOAD, hashAt + DIGITS);
-  if (!isUsual || !isSalt(bytes, end)) return null;
-  const digest = head.slice(hashAt, hashAt + DIGITS);
-  const commitment = head.slice(commitmentAt, rightAt);
-  if (digestWith(bytes, 0, headEnd, headEnd + 1, CLOSE) !== digest) return null;
-  if (digestWith(bytes, bodyAt, bodyAt, bytes.length, OPEN) !== commitment) return null;
+  if (!isSalt(bytes, end)) return null;
+  // The text that must stand here is made and compared at once: each piece cut out of the line costs more than its bytes.
+  const commitment = commitmentIn(bytes, bodyAt);
+  const head = `${left}${commitment}${right}`;
+  const digest = hash('sha256', `${head}}`, 'hex');
+  if (text(bytes, 0, payloadAt + 1) !== `${head}${HASH}${digest}${PAYLOAD}`) return null;
   return { hash: digest, commitment, payloadAt, end };
 }
 
 const text = (bytes: Buffer, from: number, to: number): string => bytes.toString('latin1', from, to);
 
-/** SHA-256 of a part of the line, with one byte replaced. */
-function digestWith(bytes: Buffer, from: number, at: number, to: number, byte: number): string {
+/** SHA-256 of payload and salt: a brace stands in the place of the comma before them. */
+function commitmentIn(bytes: Buffer, at: number): string {
   const before = bytes[at]!;
-  bytes[at] = byte;
-  const digest = hash('sha256', bytes.subarray(from, to), 'hex');
+  bytes[at] = OPEN;
+  const digest = hash('sha256', bytes.subarray(at), 'hex');
   bytes[at] = before;
   return digest;
 }
@@ -151,7 +146,7 @@ function digestWith(bytes: Buffer, from: number, at: number, to: number, byte: n
 function isSalt(bytes: Buffer, at: number): boolean {
   const from = at + SALT.length;
   const to = from + SALT_DIGITS;
-  if (text(bytes, at, from) !== SALT) return false;
+  for (let i = 0; i < SALT.length; i++) if (bytes[at + i] !== SALT_BYTES[i]) return false;
   for (let i = from; i < to; i++) if (!isHex(bytes[i]!)) return false;
   return bytes[to] === QUOTE && bytes[to + 1] === CLOSE;
 }
@@ -216,8 +211,8 @@ class Payloads {
           if (!this.#string()) return null;
           break;
         case TIMESTAMP:
-          if (!this.#string()) return null;
-          timestamp = bytes.toString('utf8', from + 1, this.#at - 1);
+          if (bytes[from] !== QUOTE || !this.#plain()) return null;
+          timestamp = text(bytes, from + 1, this.#at - 1);
           break;
         default:
           if (!this.#value(1)) return null;
