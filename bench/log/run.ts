@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- log [--records 200000] [--into sqlite,postgres] [--journal DIR] [--opa]`: makes decision records through the journal, and measures verification,
+ * `npm run bench -- log [--records 200000] [--into sqlite,postgres] [--journal DIR] [--opa] [--stages]`: makes decision records through the journal, and measures verification,
  * the index (ingest, queries, size), and OPA with its console decision log. Prints Markdown. `--journal` names a directory that is kept, and
- * used as it is if it has records. PostgreSQL: SLUICE_TEST_POSTGRES, in a schema of its own.
+ * used as it is if it has records. `--into none` fills no index; `--stages` measures the parts of verification. PostgreSQL: SLUICE_TEST_POSTGRES, in a schema of its own.
  */
 import '../../src/json-parse.ts';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
@@ -17,13 +17,14 @@ import { silentLogger } from '../../src/observability/logger.ts';
 import { ask } from './ask.ts';
 import { drafts } from './drafts.ts';
 import { measureOpa } from './opa.ts';
+import { stages } from './stages.ts';
 
 const option = (name: string): string | undefined => {
   const at = process.argv.indexOf(`--${name}`);
   return at === -1 ? undefined : process.argv[at + 1];
 };
 const count = Number(option('records') ?? 200_000);
-const into = (option('into') ?? 'sqlite,postgres').split(',');
+const into = (option('into') ?? 'sqlite,postgres').split(',').filter((name) => name !== 'none');
 const URL = process.env['SLUICE_TEST_POSTGRES'] ?? 'postgres://postgres@127.0.0.1:5432/test';
 const SCHEMA = `sluice_bench_${process.pid}`;
 
@@ -116,12 +117,15 @@ try {
       await client?.end();
     }
   }
+  if (process.argv.includes('--stages'))
+    say(`| a record, median | CPU µs |\n|---|---:|\n${(await stages(dir)).join('\n')}\n`);
   if (process.argv.includes('--opa')) rows.push(await measureOpa(temporary));
   say(`${whole(records)} records, ${cpus().length} cores, load ${loadavg()[0]!.toFixed(1)}.\n`);
   say(
     `| | records/s | CPU µs each (this process) | bytes a record |\n|---|---:|---:|---:|\n${rows.join('\n')}\n`,
   );
-  say(`| question | index | p50 ms | p95 ms | results |\n|---|---|---:|---:|---:|\n${answers.join('\n')}`);
+  if (answers.length > 0)
+    say(`| question | index | p50 ms | p95 ms | results |\n|---|---|---:|---:|---:|\n${answers.join('\n')}`);
 } finally {
   rmSync(temporary, { recursive: true, force: true });
 }
