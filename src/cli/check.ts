@@ -28,6 +28,7 @@ import {
   proofFindings,
   quotaFindings,
   keyFindings,
+  retentionFindings,
   sinkFindings,
   routeFindings,
 } from './policy/check/inspect-config.ts';
@@ -122,6 +123,7 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
   const isRead = policy?.findings.every((f) => f.rule !== 'bundle' || f.severity !== 'fault');
   if (config?.loaded && policy && isRead) {
     found.push(...routeFindings(config.loaded, policy.catalogs, policy.broken));
+    found.push(...retentionFindings(config.loaded, policy.catalogs));
     found.push(...nameFindings(config.loaded, policy.names, new Date()));
     if (policy.data !== null)
       found.push(

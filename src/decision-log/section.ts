@@ -11,6 +11,7 @@ import {
   section,
   size,
   type Static,
+  table,
   Type,
   url,
 } from '../documents/kinds.ts';
@@ -185,6 +186,14 @@ const retentionSchema = section(
           ]),
         ),
       ),
+      {},
+    ),
+    categories: defaulted(
+      table(period('instead of `keep` and `kinds`'), {
+        key: '^[^/]+(/[0-9]+)?$',
+        description:
+          'of records about fields of these categories (`health`) or classes (`health/4`); of several that a record is about, the longest period counts',
+      }),
       {},
     ),
   },

@@ -315,6 +315,20 @@ ${routes}
     rmSync(join(p.dir, '..'), { recursive: true });
   });
 
+  test('warns of a retention for a category that no catalog has', async () => {
+    const p = placed();
+    const file = config(
+      p,
+      '  - { match: "GET /c", upstream: crm, resource: customer, action: search }\ndecision_log: { retention: { keep: P5Y, categories: { contact: P1Y, contact/3: P2Y, contacts: P1Y } } }',
+    );
+    const said = await sluice(['check', '--config', file, '--json']);
+    expect([said.code, told(said).map((f) => [f.severity, f.line, f.message])]).toEqual([
+      0,
+      [['warning', 8, expect.stringMatching(/no catalog has contacts, .*did you mean "contact"/)]],
+    ]);
+    rmSync(join(p.dir, '..'), { recursive: true });
+  });
+
   test('warns of quotas that several workers without Redis do not count together', async () => {
     const p = placed();
     const file = config(

@@ -336,11 +336,31 @@ describe('a choice', () => {
     record(1, { timestamp, kind });
 
   test('is about records older than the retention of their kind', () => {
-    const retention = { keep: 'P3Y', kinds: { consent: 'P5Y' } };
+    const retention = { keep: 'P3Y', kinds: { consent: 'P5Y' }, categories: {} };
     expect(choose({ retention }, at('2028-06-29T23:59:59.999Z'))).toBe('remove');
     expect(choose({ retention }, at('2028-06-30T00:00:00.000Z'))).toBe('stay');
     expect(choose({ retention }, at('2026-06-29T23:59:59Z', 'consent'))).toBe('remove');
     expect(choose({ retention }, at('2026-06-30T00:00:00Z', 'consent'))).toBe('stay');
+  });
+
+  test('is about records older than the longest retention that is given for what they are about', () => {
+    const categories = { health: 'P1Y', 'financial/4': 'P10Y', financial: 'P4Y' };
+    const retention = { keep: 'P3Y', kinds: { disclosure: 'P2Y' }, categories };
+    const of = (years: number, ...classes: string[]): string => {
+      const by_class = Object.fromEntries(classes.map((name) => [name, { drop: 1 }]));
+      const timestamp = new Date(Date.UTC(2031 - years, 5, 29, 23)).toISOString();
+      return choose(
+        { retention },
+        record(1, { timestamp, disclosure: { ...draft(1).disclosure!, by_class } }),
+      ) as string;
+    };
+    const kept = (...classes: string[]) =>
+      [1, 2, 3, 4, 9, 10].filter((years) => of(years, ...classes) === 'stay').at(-1);
+    expect(kept('identity/3')).toBe(1);
+    expect(kept('identity/3', 'health/4')).toBeUndefined();
+    expect(kept('health/4', 'financial/2')).toBe(3);
+    expect(kept('health/4', 'financial/4', 'financial/2')).toBe(9);
+    expect(choose({ retention, until: 0 }, record(1))).toBe('stay');
   });
 
   test('is about records of a data subject, also as the resource; those of others, too, stay', () => {

@@ -116,9 +116,10 @@ function wantedBy(options: RemoveOptions, at: Place, now: Date, io: Io): Wanted 
 }
 
 function inWords({ retention, until, dataSubject, shared }: Wanted): string {
-  const kinds = Object.entries(retention?.kinds ?? {}).map(([kind, keep]) => `${kind} ${keep}`);
+  const { kinds = {}, categories = {} } = retention ?? {};
+  const others = Object.entries({ ...kinds, ...categories }).map(([name, keep]) => `${name} ${keep}`);
   const words = [
-    ...(retention === null ? [] : [`older than ${[retention.keep, ...kinds].join(', ')}`]),
+    ...(retention === null ? [] : [`older than ${[retention.keep, ...others].join(', ')}`]),
     ...(until === null ? [] : [`before ${new Date(until).toISOString()}`]),
     ...(dataSubject === null ? [] : [`about ${dataSubject}${shared ? ', and others with it' : ' alone'}`]),
   ];

@@ -6,6 +6,8 @@ export interface Retention {
   /** ISO 8601: `P5Y` */
   readonly keep: string;
   readonly kinds: Readonly<Partial<Record<RecordKind, string>>>;
+  /** by `category` or `category/grade`; of those that a record is about, the longest counts, and no other */
+  readonly categories: Readonly<Record<string, string>>;
 }
 
 /** Records that must not be removed: those to which all given conditions apply. */
@@ -43,7 +45,7 @@ export function chooser(
   return (record) => {
     if (isOfTheLog(record)) return 'stay';
     const { dataSubject } = wanted;
-    if (Date.parse(record.timestamp) >= (ends.kinds.get(record.kind) ?? ends.other)) return 'stay';
+    if (Date.parse(record.timestamp) >= ends(record)) return 'stay';
     if (dataSubject !== null && !names(record, dataSubject)) return 'stay';
     const hold = held.find(({ applies }) => applies(record));
     if (hold !== undefined) return { held: hold.basis };
@@ -55,20 +57,20 @@ export function chooser(
   };
 }
 
-/** By kind, the time before which records are chosen. */
-function limits(
-  { retention, until }: Wanted,
-  now: number,
-): {
-  readonly other: number;
-  readonly kinds: ReadonlyMap<string, number>;
-} {
+/** The time before which a record is chosen. */
+function limits({ retention, until }: Wanted, now: number): (record: DecisionRecord) => number {
   const most = until ?? Number.POSITIVE_INFINITY;
-  if (retention === null) return { other: most, kinds: new Map() };
-  const endOfKeep = (keep: string): number => Math.min(most, startOfPeriod(keep, now));
-  return {
-    other: endOfKeep(retention.keep),
-    kinds: new Map(Object.entries(retention.kinds).map(([kind, keep]) => [kind, endOfKeep(keep)])),
+  if (retention === null) return () => most;
+  const ends = (periods: Readonly<Record<string, string>>): ReadonlyMap<string, number> =>
+    new Map(Object.entries(periods).map(([name, keep]) => [name, startOfPeriod(keep, now)]));
+  const other = startOfPeriod(retention.keep, now);
+  const [kinds, categories] = [ends(retention.kinds), ends(retention.categories)];
+  return ({ disclosure, kind }) => {
+    const own = Object.keys(disclosure?.by_class ?? {}).flatMap(
+      (name) => categories.get(name) ?? categories.get(name.slice(0, name.indexOf('/'))) ?? [],
+    );
+    // The longest period began first.
+    return Math.min(most, own.length > 0 ? Math.min(...own) : (kinds.get(kind) ?? other));
   };
 }
 

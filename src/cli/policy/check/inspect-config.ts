@@ -2,11 +2,12 @@
 import { type LoadedConfig, loadConfig } from '../../../config/index.ts';
 import { type Fault, faultsIn, type Path, sentenceOf } from '../../../documents/faults.ts';
 import { isSluiceError } from '../../../errors.ts';
-import type { Catalog } from '../../../model/catalog.ts';
+import { type Catalog, categoriesOf } from '../../../model/catalog.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import { isUnshared, UNSHARED_ADVICE } from '../../../quotas/index.ts';
 import { VERIFICATION_METHODS } from '../../../model/verification.ts';
 import { approvalOf, signingReviewer } from '../../../policy/bundle/approval.ts';
+import { classesOf } from '../../../policy/catalog/classes.ts';
 import type { PolicyBundle } from '../../../policy/bundle/bundle.ts';
 import { approvingOf } from '../../../policy/store.ts';
 import { isUnsaved } from '../../../decision-log/secret.ts';
@@ -151,6 +152,24 @@ export function sinkFindings(
     .flatMap((name) => {
       const message = `has no sink ${name}, which sinks.yaml of the policy names${nearestOrAll(name, known)}`;
       return told([loaded.fault(['decision_log', 'sinks'], message)], 'warning');
+    });
+}
+
+/** What a category that no catalog has was meant for is kept as long as anything else. */
+export function retentionFindings(
+  loaded: LoadedConfig,
+  catalogs: ReadonlyMap<string, Catalog>,
+): readonly Finding[] {
+  const known = [
+    ...categoriesOf(catalogs),
+    ...new Set([...catalogs.values()].flatMap((catalog) => classesOf(catalog).map((entry) => entry.class))),
+  ];
+  const { retention } = loaded.config.decision_log;
+  return Object.keys(retention?.categories ?? {})
+    .filter((name) => !known.includes(name))
+    .flatMap((name) => {
+      const message = `no catalog has ${name}, so this retention is about no record${nearestOrAll(name, known)}`;
+      return told([loaded.fault(['decision_log', 'retention', 'categories', name], message)], 'warning');
     });
 }
 
