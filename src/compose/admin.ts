@@ -1,9 +1,9 @@
 /** The parts of the admin API, as the configuration says. */
-import { accessRequestService } from '../changes/access-requests.ts';
+import { type AccessRequestService, accessRequestService } from '../changes/access-requests.ts';
 import { apiKeyChanges } from '../changes/api-keys.ts';
 import { type ConsentChanges, consentChanges } from '../changes/consents.ts';
 import { type ErasureChanges, erasureChanges } from '../changes/erasure.ts';
-import { grantChanges } from '../changes/grants.ts';
+import { type GrantChanges, grantChanges } from '../changes/grants.ts';
 import { subjectHistory } from '../changes/history.ts';
 import { type LinkChanges, linkChanges } from '../changes/links.ts';
 import { reviewChanges } from '../changes/reviews.ts';
@@ -13,6 +13,7 @@ import type { Config } from '../config/index.ts';
 import { type ConsentRecords, createConsentRecords, recordIdOf } from '../consent/index.ts';
 import { newDecisionId } from '../decision-log/decision-log.ts';
 import type { AdminApi } from '../endpoints/admin/api/api.ts';
+import type { Approvals } from '../endpoints/mcp/approval.ts';
 import { checkCategory, createErasure } from '../erasure/index.ts';
 import { createGrants, scopeOf, stateOf } from '../grants/index.ts';
 import { createIdempotency } from '../idempotency/index.ts';
@@ -36,10 +37,49 @@ export const accessRequestOptions = (
     ? null
     : { url: url.replace(/\/+$/, ''), lifetime, signing, now: () => clock.now() };
 
+/** Null: the section grants is absent. */
+function grantsOf(
+  { store, recipients, reviews, policy, stages: { clock } }: Parts,
+  { grants, identity }: Config,
+): GrantChanges | null {
+  if (grants === undefined) return null;
+  const now = (): Date => clock.now();
+  const kept = createGrants(store, grants, {
+    reviews,
+    alert: recipients.glassBroken,
+    decided: recipients.requestDecided,
+    newId: newDecisionId,
+    now,
+    realms: realmsOf(identity),
+  });
+  return grantChanges(kept, { policy: async () => policy.current(), scopeOf, stateOf, now });
+}
+
+/** Null: `admin.url` or the section grants is absent. */
+function accessRequestsOf(
+  { log, policy, signing, stages: { clock } }: Parts,
+  config: Config,
+): AccessRequestService | null {
+  const options = accessRequestOptions(config, signing, clock);
+  if (options === null) return null;
+  return accessRequestService(options, {
+    log,
+    dataSubject: log.dataSubject,
+    callbacks: config.notices?.callbacks ?? {},
+    isLiftable: (because) => isLiftable(policy.current().data, because),
+  });
+}
+
+/** What a denied call of an MCP tool is requested by. Null: it cannot be. */
+export function approvalsOf(parts: Parts, config: Config): Approvals | null {
+  const grants = grantsOf(parts, config);
+  const requests = accessRequestsOf(parts, config);
+  return grants === null || requests === null ? null : { grants, requests };
+}
+
 export function adminApi(parts: Parts, config: Config): AdminApi {
-  const { store: database, recipients, reviews, policy, log, quotas, signing, stages } = parts;
+  const { store: database, recipients, reviews, log, quotas, stages } = parts;
   const { clock, logger } = stages;
-  const requests = accessRequestOptions(config, signing, clock);
   const now = (): Date => clock.now();
   const code = config.verification?.code;
   const revocations = createRevocationRecords(database, now);
@@ -48,36 +88,11 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
     idempotency: createIdempotency(database, { lifetime: config.admin.idempotency, now }),
     services: {
       consents: config.consent.store === undefined ? null : consentsOf(parts),
-      grants:
-        config.grants === undefined
-          ? null
-          : grantChanges(
-              createGrants(database, config.grants, {
-                reviews,
-                alert: recipients.glassBroken,
-                decided: recipients.requestDecided,
-                newId: newDecisionId,
-                now,
-                realms: realmsOf(config.identity),
-              }),
-              {
-                policy: async () => policy.current(),
-                scopeOf,
-                stateOf,
-                now,
-              },
-            ),
+      grants: grantsOf(parts, config),
       reviews: reviewChanges(reviews),
       revocations: config.identity.revocations_in_store ? revocationChanges(revocations) : null,
       apiKeys: config.identity.api_keys_in_store ? apiKeyChanges(createApiKeyRecords(database, now)) : null,
-      accessRequests:
-        requests &&
-        accessRequestService(requests, {
-          log,
-          dataSubject: log.dataSubject,
-          callbacks: config.notices?.callbacks ?? {},
-          isLiftable: (because) => isLiftable(policy.current().data, because),
-        }),
+      accessRequests: accessRequestsOf(parts, config),
       erasure: erasureOf(parts, config),
       recipients: recipients.changes,
       links: config.data_subject_page === undefined ? null : linksOf(parts, config.data_subject_page),

@@ -23,7 +23,7 @@ import { createProxyListener } from '../endpoints/proxy/proxy.ts';
 import { malformedRecord } from '../pipeline/event-records.ts';
 import { createProxyPipeline } from '../pipeline/proxy.ts';
 import { version } from '../version.ts';
-import { adminApi } from './admin.ts';
+import { adminApi, approvalsOf } from './admin.ts';
 import type { Parts } from './build.ts';
 import { pageServices } from './data-subjects.ts';
 import { millis } from '../observability/clock.ts';
@@ -88,16 +88,14 @@ interface Opening {
 }
 
 /** MCP servers, which have paths of the proxy listener. */
-const servedAs = (
-  { operations, log }: Pick<Parts, 'operations' | 'log'>,
-  { mcp, limits }: Config,
-): ReturnType<typeof createMcp> =>
+const servedAs = (parts: Parts, config: Config): ReturnType<typeof createMcp> =>
   createMcp({
-    servers: mcp ?? [],
-    routes: operations,
-    limit: limits.request_body,
+    servers: config.mcp ?? [],
+    routes: parts.operations,
+    limit: config.limits.request_body,
+    approvals: approvalsOf(parts, config),
     // All processes of a listener have the same key for data subjects, of which this is another one.
-    key: log.dataSubject('key of MCP sessions'),
+    key: parts.log.dataSubject('key of MCP sessions'),
   });
 
 function proxy(parts: Parts, config: Config): Opening {

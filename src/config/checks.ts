@@ -54,6 +54,10 @@ export function checkConfig(
   }
   const mcp = sound('mcp');
   if (mcp && config.upstreams) checkOperations(mcp, Object.keys(config.upstreams), report);
+  if (mcp && config.admin && (config.admin.url === undefined || config.grants === undefined))
+    for (const [i, { approval }] of mcp.entries())
+      if (approval)
+        report(['mcp', i, 'approval'], 'needs admin.url and the section grants, where access is requested');
   const tracing = sound('tracing');
   if (tracing !== undefined) checkTracing(tracing, report);
   const [cors, policy, upstreams, identity, purpose, listen, consent, grants, erasure, notices, page] = [

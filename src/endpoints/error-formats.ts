@@ -130,12 +130,25 @@ function mcpError(problem: ProblemBody, { id, stateless }: ErrorShape): Rendered
     (code === 'body_unreadable' && id === 'null') ||
     (stateless === true && (status === 400 || code === 'mcp_method_unsupported'));
   const { title, detail, ...rest } = problem;
-  const error = { code: mcpCode(problem, id), message: `${title}: ${detail}`, data: rest };
+  const error = {
+    code: mcpCode(problem, id),
+    message: `${title}: ${detail}${nextStep(problem)}`,
+    data: rest,
+  };
   return {
     status: isHttp ? status : 200,
     headers: { 'content-type': 'application/json' },
     text: `{"jsonrpc":"2.0","id":${id},"error":${JSON.stringify(error)}}\n`,
   };
+}
+
+/** Agents read the message: what a person could do about a denial. */
+function nextStep({ access_request: offer }: ProblemBody): string {
+  if (offer === undefined) return '';
+  const { task } = offer;
+  return task === undefined
+    ? ' Somebody else could grant it: request access as data.access_request says, and repeat the call when the request is approved.'
+    : ` Access was requested (${task.id}, ${task.status}). Repeat the same call when somebody has approved it.`;
 }
 
 /** docs/agents.md says why each has its code. */

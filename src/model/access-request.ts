@@ -23,6 +23,14 @@ export interface AccessRequestOffer {
   /** compact JWS, opaque to the caller; absent: it cannot be signed now, and `evaluation_id` alone names the denial */
   readonly binding_token?: string;
   readonly request_schema_url: string;
+  /** Sluice has requested the grant in the caller's name: when the task is approved, the same request is answered */
+  readonly task?: AccessRequestTask;
+}
+
+export interface AccessRequestTask {
+  readonly id: string;
+  readonly status: 'pending' | 'approved';
+  readonly status_endpoint: string;
 }
 
 export interface AccessRequests {

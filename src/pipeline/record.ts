@@ -4,6 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { DecisionAnswer, Reason } from '../model/answers.ts';
+import type { AccessRequestOffer, AccessRequestTask } from '../model/access-request.ts';
 import type { AdminInput } from '../model/administration.ts';
 import type { PolicyInput, Resource, Subject, Tier } from '../model/input.ts';
 import type { RequestSpans, RequestTrace } from '../model/trace.ts';
@@ -93,6 +94,8 @@ export class DecisionEntry {
   requestBody: Uint8Array | null = null;
   /** MCP: the id of the call as JSON, and whether its revision has no sessions; null: there is no call yet */
   call: { readonly id: string; readonly stateless: boolean } | null = null;
+  /** requests at once what a denial offers; null: its caller does */
+  requestAccess: ((offer: AccessRequestOffer) => Promise<AccessRequestTask | null>) | null = null;
   /** microseconds, in the order of `STAGES`; below 0: not reached */
   readonly #timings: number[] = STAGES.map(() => -1);
   readonly #timestamp: string;

@@ -206,7 +206,9 @@ async function offered(
   stages: Stages,
 ): Promise<AccessRequestOffer | null> {
   try {
-    return await offerOf(error, entry, stages);
+    const offer = await offerOf(error, entry, stages);
+    const task = offer === null ? null : ((await entry.requestAccess?.(offer)) ?? null);
+    return task === null ? offer : { ...offer!, task };
   } catch (err) {
     stages.logger.error({ err, decision_id: entry.id }, 'a denial could not say how access is requested');
     return null;

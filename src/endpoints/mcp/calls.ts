@@ -4,6 +4,7 @@ import type { ProxyRequest } from '../../model/exchange.ts';
 import { openCall } from '../../pipeline/call.ts';
 import { NOTHING_DISCLOSED } from '../../pipeline/record.ts';
 import { release } from '../../pipeline/release.ts';
+import { requested } from './approval.ts';
 import { argumentsGiven, partsOf } from './arguments.ts';
 import { ask, type Exchange, headersOf, label, wrapped } from './exchange.ts';
 import type { Members } from './message.ts';
@@ -63,8 +64,14 @@ interface Called {
 }
 
 async function call(at: Exchange, { target, body, params, name, list }: Called): Promise<void> {
-  const { entry, stages, reply, request, routes } = at;
+  const { entry, stages, reply, request, routes, server } = at;
   const { headers, peer } = request;
+  const { approvals } = at;
+  if (server.approval && approvals !== null)
+    entry.requestAccess = async ({ binding_token }) =>
+      entry.justification === null || binding_token === undefined
+        ? null
+        : requested(request, binding_token, entry.justification, approvals, stages);
   const onAbort: ProxyRequest['onAbort'] = (listener) => request.onAbort(listener);
   const opened = await openCall(
     { headers, peer, onAbort, routes, target, body, request: entry.request },

@@ -6,6 +6,7 @@ import { type CallRoutes, exchange } from '../../pipeline/call.ts';
 import type { DecisionEntry } from '../../pipeline/record.ts';
 import { release } from '../../pipeline/release.ts';
 import type { Stages } from '../../pipeline/stages.ts';
+import type { Approvals } from './approval.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Message } from './message.ts';
@@ -24,6 +25,7 @@ export interface Exchange {
   readonly routes: CallRoutes;
   readonly sessions: Sessions;
   readonly inFlight: InFlight;
+  readonly approvals: Approvals | null;
   readonly message: Message;
   readonly revision: Revision;
   /** the MCP server's own; null: there is none */

@@ -8,6 +8,7 @@ import { authenticate } from '../../pipeline/authorize.ts';
 import { type CallRoutes, exchange } from '../../pipeline/call.ts';
 import type { Serve } from '../../pipeline/proxy.ts';
 import { release } from '../../pipeline/release.ts';
+import type { Approvals } from './approval.ts';
 import { callTool, readResource } from './calls.ts';
 import { type Exchange, headersOf, keyOf, label, notify, respond, sessionOf, targetOf } from './exchange.ts';
 import { type InFlight, tracked } from './in-flight.ts';
@@ -23,6 +24,8 @@ export interface McpOptions {
   readonly routes: CallRoutes;
   /** bytes of a message */
   readonly limit: number;
+  /** null: the configuration has no access requests */
+  readonly approvals: Approvals | null;
   /** key of sessions, alike in all processes of one listener */
   readonly key: string;
 }
@@ -32,6 +35,7 @@ export function createMcp({
   routes,
   limit,
   key,
+  approvals,
 }: McpOptions): (request: ProxyRequest) => Serve | null {
   const inFlight: InFlight = new Map();
   const serving = new Map(
@@ -42,7 +46,7 @@ export function createMcp({
         entry.errorFormat = 'mcp';
         label(entry, server, request);
         await authenticate(request, entry, stages);
-        const at = { request, reply, entry, stages, server, index, routes, sessions, inFlight };
+        const at = { request, reply, entry, stages, server, index, routes, sessions, inFlight, approvals };
         if (request.method === 'DELETE') return endSession(at);
         if (request.method !== 'POST') throw postOnly();
         const message = await messageOf(request, limit);

@@ -98,6 +98,13 @@ const serverSchema = section({
     }),
     [],
   ),
+  approval: defaulted(
+    Type.Boolean({
+      description:
+        'a denied call that a grant could lift is requested at once, if the caller has stated a justification; needs `admin.url` and `grants`',
+    }),
+    false,
+  ),
   max_result: defaulted(
     size({ min: '1KiB', max: '1GiB', description: 'longest answer of the MCP server to one message' }),
     '16MiB',
