@@ -65,7 +65,10 @@ export function command(io: Io): Command {
     .option('--cursor <cursor>', 'goes on behind a page')
     .option('--csv', 'a table for spreadsheets (RFC 4180)')
     .option('--count-by <members>', `counts instead of decisions, by one or more of: ${COUNTED}`)
-    .option('--distinct <member>', 'with or without --count-by: how many different ones, e.g. data-subject')
+    .option(
+      '--distinct <member>',
+      'with or without --count-by: how many different ones, e.g. data-subject; those of which something was disclosed are in a column of their own, and those of refused requests are not among them',
+    )
     .addHelpText(
       'after',
       '\nWho saw this customer’s ID number in the last week?\n  sluice decisions query --data-subject C100234 --path /id_number --released --since 7d\nHow many customers did each partner get?\n  sluice decisions query --count-by recipient --distinct data-subject',

@@ -59,7 +59,7 @@ export class Tally {
     if (decision.subject !== null) this.callers.add(decision.subject.id);
     if (decision.purpose !== null) this.purposes.add(decision.purpose);
     this.records += decision.disclosure?.records ?? 0;
-    for (const id of customersOf(decision)) this.customers.add(id);
+    if (hasDisclosed(decision)) for (const id of customersOf(decision)) this.customers.add(id);
     const { clear, disguised } = classesOf(decision);
     for (const cls of clear) this.clear.add(cls);
     for (const cls of disguised) this.disguised.add(cls);
@@ -88,6 +88,10 @@ export class Tallies {
     return [...this.#tallies].sort(([a, x], [b, y]) => y.decisions - x.decisions || (a < b ? -1 : 1));
   }
 }
+
+/** Something of somebody left, as the counts of decisions mean it: not of an answer that was replaced. */
+const hasDisclosed = ({ disclosure }: Decision): boolean =>
+  disclosure !== null && (disclosure.records > 0 || disclosure.released.length > 0);
 
 /** A request for data, and no change of consents, grants, keys or the policy. */
 export const isAccess = ({ kind }: Decision): boolean =>

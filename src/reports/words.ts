@@ -203,8 +203,8 @@ const WORDS = {
   by_partner: w('By partner', '按合作方'),
   by_partner_and_purpose: w('By partner and purpose', '按合作方与目的'),
   distinct_note: w(
-    'A customer whose data went to two partners counts once in the total.',
-    '数据提供给两个合作方的客户在合计中只计一次。',
+    'A customer whose data went to two partners counts once in the total. Customers that only refused requests named are not among them (sluice decisions query --count-by recipient --distinct data-subject counts both).',
+    '数据提供给两个合作方的客户在合计中只计一次。仅在被拒绝的请求中出现的客户不计入（sluice decisions query --count-by recipient --distinct data-subject 两者都计）。',
   ),
 
   // unusual

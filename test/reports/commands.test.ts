@@ -161,7 +161,7 @@ describe('reports by command', () => {
       for (const check of ['purpose_known', 'rights_used', 'log_protected', 'partners_known', 'unusual'])
         expect(next.stdout).toContain(`"follow_up:${check}"`);
       writeFileSync(join(cwd, 'other.json'), '{}');
-      expect(await run('system-audit', '--previous', 'other.json')).toMatchObject({
+      expect(await run('system-audit', '--policies', 'p', '--previous', 'other.json')).toMatchObject({
         code: 3,
         stderr: expect.stringContaining('other.json is no report "system-audit"'),
       });
@@ -176,6 +176,8 @@ describe('reports by command', () => {
       [['customer-access'], 'give --data-subject'],
       [['employee-access'], 'give --subject'],
       [['unused-rights'], 'give --policies'],
+      [['system-audit'], 'give --policies'],
+      [['system-audit', '--policies', 'nowhere'], 'There is no policy at nowhere'],
       [['unusual', '--previous', 'x'], 'goes with the report system-audit'],
       [['unusual', '--hours', '20-8'], '--hours'],
       [['unusual', '--section', 'x'], '--section goes with'],

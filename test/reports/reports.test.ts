@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { merge } from '../../src/decision-log/index/decision.ts';
-import type { Decision } from '../../src/decision-log/index/query.ts';
+import { countDecisions, countSpec } from '../../src/decision-log/index/count.ts';
+import type { Decision, QueryInterface } from '../../src/decision-log/index/query.ts';
 import { makeReport, REPORTS } from '../../src/reports/index.ts';
 import {
   type Context,
@@ -389,6 +390,30 @@ describe('generated decisions', () => {
         n,
       ),
     );
+
+  test('partners have the customers that the counts say something was disclosed of', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(one, fc.boolean()), { maxLength: 40 }), async (list) => {
+        // Of some answers nothing left: they were replaced.
+        const decisions = built(list.map(([decision]) => decision)).map((decision, i) =>
+          list[i]![1] && decision.disclosure !== null
+            ? { ...decision, disclosure: { ...decision.disclosure, records: 0, released: [] } }
+            : decision,
+        );
+        const source: QueryInterface = {
+          query: async () => ({ decisions, cursor: null }),
+          get: async () => null,
+        };
+        const { rows } = await countDecisions(source, {}, countSpec(['recipient'], 'data_subject'));
+        const made = rowsIn(await report('partners', decisions), 'partners');
+        for (const { values, distinct_disclosed } of rows.filter(({ values: [to] }) => to !== 'internal'))
+          expect(made.find(({ partner }) => partner === values[0])).toMatchObject({
+            customers: distinct_disclosed,
+          });
+      }),
+      { numRuns: 60 },
+    );
+  });
 
   test('the totals of tables are those of a plain count', async () => {
     await fc.assert(

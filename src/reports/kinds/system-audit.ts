@@ -19,7 +19,8 @@ export const systemAudit: ReportKind = {
     en: 'the checklist of a customer information system, each item with evidence and a verdict (--previous)',
     zh: '客户信息系统审计清单，逐项列出证据与结论（--previous）',
   },
-  uses: ['policy', 'reviews', 'system'],
+  requires: ['policy'],
+  uses: ['reviews', 'system'],
   looksBack: true,
   begin: (context) => new SystemAudit(context),
 };
