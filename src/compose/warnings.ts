@@ -1,5 +1,5 @@
 /** What the log says at the start of settings that each are valid, and do not fit each other. */
-import type { LoadedConfig } from '../config/index.ts';
+import { type LoadedConfig, operationAt, operationsOf } from '../config/index.ts';
 import { sinkNames } from '../decision-log/settings.ts';
 import { layoutOf } from '../disclosure/media.ts';
 import { spellFault } from '../documents/faults.ts';
@@ -40,11 +40,11 @@ export function warnAboutSinks(
 
 export function warnAboutRoutes(loaded: LoadedConfig, policy: LivePolicyStore, logger: Logger): void {
   const { config, fault } = loaded;
-  for (const { route, key, message } of routeWarnings(
-    config.routes,
-    policy.current().catalogs,
-    layoutOf,
-    true,
-  ))
+  const { catalogs } = policy.current();
+  for (const { route, key, message } of routeWarnings(config.routes, catalogs, layoutOf, true))
     logger.warn({}, spellFault(fault(['routes', route, ...key], message)));
+  // Operations of MCP servers: other keys of their routes are Sluice's own.
+  for (const { route, key, message, severity } of routeWarnings(operationsOf(config), catalogs, layoutOf))
+    if (severity === 'fault' || key[0] === 'resource')
+      logger.warn({}, spellFault(fault(operationAt(config, route), message)));
 }

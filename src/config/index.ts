@@ -9,7 +9,7 @@ import { SluiceError } from '../errors.ts';
 import { checkConfig, warningsOf } from './checks.ts';
 import { type Config, configSchema } from './schema.ts';
 
-export { operationsOf } from './operations.ts';
+export { operationAt, operationsOf } from './operations.ts';
 export { configSchemas } from './schemas.ts';
 export type { Config } from './schema.ts';
 

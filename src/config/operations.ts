@@ -21,6 +21,10 @@ export function operationsOf({ mcp = [] }: Pick<Config, 'mcp'>): Config['routes'
   return routes.length === 0 ? [] : (read(routes).value as Config['routes']);
 }
 
+/** Where in the configuration the operation of a route is. */
+export const operationAt = ({ mcp = [] }: Pick<Config, 'mcp'>, route: number): Path =>
+  operationRoutes(mcp)[route]?.at ?? ['mcp'];
+
 export function checkOperations(servers: Servers, upstreams: readonly string[], report: Report): void {
   let isSound = true;
   checkMcp(servers, upstreams, (path, message) => {

@@ -162,6 +162,7 @@ const MCP_CODES: Readonly<Record<string, number>> = {
   query_parameter_unknown: -32602,
   request_malformed: -32602,
   tier_invalid: -32602,
+  request_aborted: -32603,
   mcp_header_mismatch: -32020,
   mcp_version_unsupported: -32022,
 };

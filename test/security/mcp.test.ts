@@ -403,6 +403,89 @@ describe('messages of a caller', () => {
   });
 });
 
+describe('a session', () => {
+  const initialize = request('initialize', {
+    protocolVersion: '2025-11-25',
+    capabilities: { sampling: {}, roots: {} },
+    clientInfo: { name: 'c', version: '1', secret: 'x' },
+  });
+  const begin = async (): Promise<string> => {
+    upstream.answer = (received, socket) =>
+      socket.write(
+        reply(
+          result(
+            '{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"logging":{}},"serverInfo":{"name":"crm","version":"1","x":1}}',
+          ).replace('$ID', idOf(received)),
+          { 'mcp-session-id': 'own-1' },
+        ),
+      );
+    const response = await fetch(`http://127.0.0.1:${running.port}/mcp`, {
+      method: 'POST',
+      headers: { ...running.caller, 'content-type': 'application/json' },
+      body: JSON.stringify(initialize),
+    });
+    expect(await response.json()).toMatchObject({
+      result: {
+        protocolVersion: '2025-11-25',
+        capabilities: { tools: {} },
+        serverInfo: { name: 'crm', version: '1' },
+      },
+    });
+    return response.headers.get('mcp-session-id')!;
+  };
+
+  test('is begun without the capabilities of the client, which Sluice would have to pass on', async () => {
+    const told = await begin();
+    expect(told).toMatch(/^own-1\./);
+    const { params } = JSON.parse(upstream.received.at(-1)!.body.toString('utf8')) as { params: object };
+    expect(params).toEqual({
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'c', version: '1' },
+    });
+  });
+
+  test('is refused where its digest is changed, as one that the server has forgotten', async () => {
+    const told = await begin();
+    for (const other of [
+      `${told.slice(0, -1)}${told.endsWith('A') ? 'B' : 'A'}`,
+      'own-1',
+      `own-2${told.slice(5)}`,
+      '.',
+    ]) {
+      const { status, body } = await send(getting, { 'mcp-session-id': other });
+      expect([status, body.error?.data.code]).toEqual([404, 'mcp_session_unknown']);
+    }
+    upstream.answer = (_received, socket) => socket.write(reply('{}', {}, '404 Not Found'));
+    const { status, body } = await send(getting, { 'mcp-session-id': told });
+    expect([status, body.error?.data.code]).toEqual([404, 'mcp_session_unknown']);
+  });
+
+  test('has one call of an id at a time, which can be cancelled', async () => {
+    const session = { 'mcp-session-id': await begin() };
+    let called = '';
+    const arrived = new Promise<void>((resolve) => {
+      upstream.answer = (received, socket) => {
+        const message = JSON.parse(received.body.toString('utf8')) as { id?: string };
+        if (message.id === undefined) socket.write(reply('', {}, '202 Accepted'));
+        else {
+          called = message.id;
+          resolve();
+        }
+      };
+    });
+    const first = send(getting, session);
+    await arrived;
+    expect((await send(getting, session)).body.error?.data.code).toBe('mcp_message_invalid');
+    const cancelled = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } };
+    expect((await send(cancelled, session)).status).toBe(202);
+    expect(JSON.parse(upstream.received.at(-1)!.body.toString('utf8'))).toMatchObject({
+      params: { requestId: called },
+    });
+    expect((await first).body.error?.code).toBe(-32603);
+  });
+});
+
 describe('the revision without sessions', () => {
   const META = {
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',

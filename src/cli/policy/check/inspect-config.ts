@@ -1,5 +1,5 @@
 /** How `sluice check` checks `sluice.yaml`: its own faults and warnings, and its routes against the catalogs. */
-import { type LoadedConfig, loadConfig } from '../../../config/index.ts';
+import { type LoadedConfig, loadConfig, operationAt, operationsOf } from '../../../config/index.ts';
 import { type Fault, faultsIn, type Path, sentenceOf } from '../../../documents/faults.ts';
 import { isSluiceError } from '../../../errors.ts';
 import { type Catalog, categoriesOf } from '../../../model/catalog.ts';
@@ -47,8 +47,11 @@ export const routeFindings = (
   loaded: LoadedConfig,
   catalogs: ReadonlyMap<string, Catalog>,
   broken: ReadonlySet<string>,
-): readonly Finding[] =>
-  routeWarnings(loaded.config.routes, catalogs, layoutOf, true)
+): readonly Finding[] => [
+  ...routeWarnings(operationsOf(loaded.config), catalogs, layoutOf).flatMap(({ route, message, severity }) =>
+    severity === 'fault' ? told([loaded.fault(operationAt(loaded.config, route), message)], severity) : [],
+  ),
+  ...routeWarnings(loaded.config.routes, catalogs, layoutOf, true)
     .filter(({ route }) => !broken.has(loaded.config.routes[route]?.resource ?? ''))
     .flatMap(({ route, key, message, severity }) =>
       told([loaded.fault(['routes', route, ...key], message)], severity).map((finding) =>
@@ -56,7 +59,8 @@ export const routeFindings = (
           ? { ...finding, cause: unknown('catalog of a resource', loaded.config.routes[route]?.resource) }
           : finding,
       ),
-    );
+    ),
+];
 
 /** Checks roles, purposes, recipients and dates of credentials and routes against the policy's data. */
 export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date): readonly Finding[] {
