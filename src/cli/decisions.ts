@@ -124,7 +124,10 @@ export function command(io: Io): Command {
     .action((options: IndexCommandOptions) => indexCommand(options, io));
 
   add('archive', 'moves full segments out of the journal, compressed, so that it still verifies')
-    .requiredOption('--to <place>', 'a directory, best on another disk, or s3://BUCKET/PREFIX')
+    .option(
+      '--to <place>',
+      'a directory, best on another disk, or s3://BUCKET/PREFIX; default: decision_log.archive.to',
+    )
     .option('--s3-endpoint <url>', S3_ENDPOINT)
     .option(
       '--recipient <key...>',
@@ -134,7 +137,7 @@ export function command(io: Io): Command {
     .option('--key <ref>', 'decision_log.journal.key, if there is no configuration: env:NAME or file:PATH')
     .addHelpText(
       'after',
-      '\nThe newest segment of each chain stays. Verify an archived one with `sluice decisions verify FILE`, or unpack it with `sluice decisions unarchive` for `query`. S3: credentials are in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION.',
+      '\nThe newest segment of each chain stays. Verify an archived one with `sluice decisions verify FILE`, or unpack it with `sluice decisions unarchive` for `query`. S3: credentials are in decision_log.archive.s3, or in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION.',
     )
     .action((options: ArchiveCommandOptions) => archive(options, io));
 
@@ -144,6 +147,10 @@ export function command(io: Io): Command {
       'writes archived segments into a directory of their own, verified, where `query --journal` reads them',
     )
     .requiredOption('--to <dir>', 'the directory')
+    .option(
+      '-c, --config <file>',
+      'configuration with decision_log.archive.s3, for s3:// (default: sluice.yaml, if it is here)',
+    )
     .option('--identity <ref...>', 'keys of age that decrypt them: env:NAME or file:PATH')
     .option('--s3-endpoint <url>', S3_ENDPOINT)
     .option('--json', 'one JSON object a line, instead of a table')

@@ -1,4 +1,7 @@
-/** Section `decision_log`: where decisions are recorded, and which values of a request are masked. */
+/**
+ * Section `decision_log`: where decisions are recorded, and which values of a request are masked.
+ * One list of members, so that the reference has them in one place; hence the length.
+ */
 import { DEFAULT_MASK } from './settings.ts';
 import {
   database,
@@ -203,6 +206,40 @@ const retentionSchema = section(
   },
 );
 
+const archiveSchema = section(
+  {
+    to: Type.String({
+      minLength: 1,
+      description: 's3://BUCKET/PREFIX, or a directory, relative to the configuration file',
+    }),
+    s3: optional(
+      section({
+        endpoint: optional(url({ description: 'of an S3-compatible store; absent: Amazon S3 in `region`' })),
+        region: optional(Type.String({ minLength: 1, description: 'absent: AWS_REGION, else us-east-1' })),
+        access_key_id: optional(secret({ description: 'absent: AWS_ACCESS_KEY_ID' })),
+        secret_access_key: optional(secret({ description: 'absent: AWS_SECRET_ACCESS_KEY' })),
+        insecure_http: defaulted(
+          Type.Boolean({ description: 'true: an http endpoint is used, also if it is on another machine' }),
+          false,
+        ),
+        lock: optional(
+          section(
+            {
+              mode: Type.Unsafe<'governance' | 'compliance'>(Type.Enum(['governance', 'compliance'])),
+              days: Type.Integer({ minimum: 1, maximum: 36_500 }),
+            },
+            {
+              description:
+                'Object Lock: until then nobody deletes an object, with `compliance` not even the owner of the bucket',
+            },
+          ),
+        ),
+      }),
+    ),
+  },
+  { description: 'where `sluice decisions archive` moves full segments, without --to' },
+);
+
 const moment = (description: string) =>
   optional(
     Type.String({
@@ -251,6 +288,7 @@ export const decisionLogSchema = section({
   checkpoints: optional(checkpointsSchema),
   witness: optional(witnessedSchema),
   retention: optional(retentionSchema),
+  archive: optional(archiveSchema),
   encryption: optional(
     section(
       {

@@ -1,5 +1,6 @@
 /** An archive in an S3-compatible store: a segment goes only when the store has sent back its copy, and nothing there is written over. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -183,7 +184,14 @@ test.each<[string, Record<string, string>, string, string]>([
   ['nobody at the endpoint', { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }, PLACE, 'ECONNREFUSED'],
   ['an endpoint that is no URL', { AWS_ENDPOINT_URL: 'localhost' }, PLACE, 'is not an http or https URL'],
   ['no such bucket', {}, 's3://other/x', '404 NoSuchBucket'],
-  ['a prefix that would be encoded', {}, 's3://logs/日志', 'is not s3://BUCKET/PREFIX'],
+  ['a name that is empty', {}, 's3://logs/a//b', 'is not s3://BUCKET/PREFIX'],
+  ['a control character', {}, 's3://logs/a\nb', 'is not s3://BUCKET/PREFIX'],
+  [
+    'http to another machine',
+    { AWS_ENDPOINT_URL: 'http://store.example:9000' },
+    PLACE,
+    'http://store.example:9000 is not encrypted',
+  ],
   ['a step upwards', {}, 's3://logs/../x', 'is not s3://BUCKET/PREFIX'],
 ])('%s: both commands say so, and the journal stays', async (_, env, place, said) => {
   const { dir, before } = await journal();
@@ -212,4 +220,115 @@ test('an altered object, and a prefix without segments, are refused by unarchive
     stderr: expect.stringContaining('was altered or cut off'),
   });
   expect(readdirSync(back)).toEqual([]);
+});
+
+test.each(['s3://logs/日志/审计 2026', "s3://logs/a+b&c=d/(x)!'*~%41é?#@:"])(
+  'the prefix %s is written, listed and read',
+  async (place) => {
+    const { dir, before } = await journal();
+    expect(await run(['archive', '--journal', dir, '--to', place])).toMatchObject({ code: 0, stderr: '' });
+    expect([...store.objects.keys()][0]?.startsWith(`${place.slice('s3://logs/'.length)}/`)).toBe(true);
+    const back = join(temporaryDirectory(), 'back');
+    expect(await run(['unarchive', place, '--to', back])).toMatchObject({ code: 0, stderr: '' });
+    expect([...segmentsIn(back)]).toEqual([...before].slice(0, -1));
+  },
+);
+
+/** A configuration whose archive is the store, with keys that only the environment of the sidecar has. */
+function configured(dir: string, s3: string, place = PLACE): string {
+  const folder = temporaryDirectory();
+  const file = join(folder, 'sluice.yaml');
+  writeFileSync(
+    file,
+    `version: 1
+upstreams: { crm: { url: "http://127.0.0.1:9" } }
+identity: { api_keys: [{ id: erp, sha256: "${'0'.repeat(64)}", subject: { id: erp, organization: internal } }] }
+policy: { dir: . }
+consent: { file: ./consents.yaml }
+routes: [{ match: "GET /x", upstream: crm, resource: x, action: read }]
+decision_log:
+  journal: { dir: ${dir} }
+  archive:
+    to: ${place}
+    s3: { ${s3} }
+`,
+  );
+  return file;
+}
+
+test('decision_log.archive says where, and its keys win over those of the environment', async () => {
+  const { dir, before } = await journal();
+  const file = configured(
+    dir,
+    `endpoint: "${store.url}", region: ${ACCESS.region}, access_key_id: "env:ARCHIVE_ID", secret_access_key: "env:ARCHIVE_SECRET", lock: { mode: compliance, days: 30 }`,
+  );
+  const env = {
+    ARCHIVE_ID: ACCESS.id,
+    ARCHIVE_SECRET: ACCESS.secret,
+    AWS_ACCESS_KEY_ID: 'other',
+    AWS_SECRET_ACCESS_KEY: 'other',
+    AWS_SESSION_TOKEN: 'other',
+    AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
+    AWS_REGION: 'other',
+  };
+  const earliest = Date.now() + 30 * 86_400_000;
+  expect(await run(['archive', '--config', file], env)).toMatchObject({ code: 0, stderr: '' });
+  expect(store.objects.size).toBe(2 * (before.size - 1));
+  const puts = store.requests.filter(({ method }) => method === 'PUT');
+  for (const { headers } of puts) {
+    expect(headers['x-amz-object-lock-mode']).toBe('COMPLIANCE');
+    const until = Date.parse(String(headers['x-amz-object-lock-retain-until-date']));
+    expect(until).toBeGreaterThanOrEqual(earliest);
+    expect(until).toBeLessThanOrEqual(Date.now() + 30 * 86_400_000);
+  }
+  const back = join(temporaryDirectory(), 'back');
+  expect(await run(['unarchive', PLACE, '--to', back, '--config', file], env)).toMatchObject({ code: 0 });
+  expect([...segmentsIn(back)]).toEqual([...before].slice(0, -1));
+});
+
+test('without --to and decision_log.archive nobody knows where to', async () => {
+  const { dir } = await journal();
+  expect(await run(['archive', '--journal', dir])).toMatchObject({
+    stderr: expect.stringContaining('configure decision_log.archive, or give --to'),
+  });
+});
+
+const VERIFY = `
+import json, sys
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+asked = json.load(sys.stdin)
+said = []
+for r in asked["requests"]:
+    authorization = r["headers"]["authorization"]
+    names = authorization.split("SignedHeaders=")[1].split(",")[0].split(";")
+    request = AWSRequest(method=r["method"], url=r["url"], headers={n: r["headers"][n] for n in names})
+    request.context["timestamp"] = r["headers"]["x-amz-date"]
+    auth = S3SigV4Auth(Credentials(asked["id"], asked["secret"]), "s3", asked["region"])
+    text = auth.string_to_sign(request, auth.canonical_request(request))
+    said.append(authorization.endswith("Signature=" + auth.signature(text, request)))
+print(json.dumps(said))
+`;
+const hasBotocore = spawnSync('python3', ['-c', 'import botocore']).status === 0;
+if (!hasBotocore)
+  console.warn('Skipped: botocore does not verify signatures, since python3 cannot import it.');
+
+test.skipIf(!hasBotocore)('botocore computes the same signatures', async () => {
+  for (const place of [PLACE, 's3://logs/日志/审计 2026', "s3://logs/a+b&c=d/(x)!'*~%41é?#@:"]) {
+    const { dir } = await journal();
+    expect((await run(['archive', '--journal', dir, '--to', place])).code).toBe(0);
+    const back = join(temporaryDirectory(), 'back');
+    expect((await run(['unarchive', place, '--to', back])).code).toBe(0);
+  }
+  expect(new Set(store.requests.map(({ method }) => method))).toEqual(new Set(['GET', 'PUT']));
+  const verified = (secret: string): boolean[] =>
+    JSON.parse(
+      spawnSync('python3', ['-c', VERIFY], {
+        input: JSON.stringify({ ...ACCESS, secret, requests: store.requests }),
+        encoding: 'utf8',
+      }).stdout,
+    ) as boolean[];
+  expect(verified(ACCESS.secret)).toEqual(store.requests.map(() => true));
+  expect(verified('other')).toEqual(store.requests.map(() => false));
 });

@@ -15,6 +15,13 @@ export const ACCESS = {
 };
 const PAGE = 2;
 
+/** As it came, for whoever verifies the signature otherwise. */
+export interface StoreRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+}
+
 type Answer = { readonly status: number; readonly body?: string | Buffer };
 /** Answers instead of the server, or null. */
 type Interference = (request: { readonly method: string; readonly key: string }) => Answer | null;
@@ -23,6 +30,7 @@ const sha256 = (bytes: string | Buffer): string => createHash('sha256').update(b
 const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 const encoded = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 const error = (status: number, code: string): Answer => ({
   status,
   body: `<?xml version="1.0"?><Error><Code>${code}</Code></Error>`,
@@ -78,6 +86,7 @@ function isSigned(request: IncomingMessage, url: URL): boolean {
 export async function objectStore() {
   const objects = new Map<string, Buffer>();
   const asked: string[] = [];
+  const requests: StoreRequest[] = [];
   let interfere: Interference = () => null;
 
   async function answer(request: IncomingMessage): Promise<Answer> {
@@ -87,6 +96,7 @@ export async function objectStore() {
     const key = rest.join('/');
     const method = request.method ?? '';
     asked.push(`${method} ${key}`);
+    requests.push({ method, url: `http://${request.headers.host}${request.url}`, headers: request.headers });
     if (!isSigned(request, url)) return error(403, 'SignatureDoesNotMatch');
     if (sha256(body) !== request.headers['x-amz-content-sha256'])
       return error(400, 'XAmzContentSHA256Mismatch');
@@ -108,10 +118,11 @@ export async function objectStore() {
     const after = url.searchParams.get('continuation-token') ?? '';
     const keys = [...objects.keys()].filter((k) => k.startsWith(prefix) && k > after).sort();
     const page = keys.slice(0, PAGE);
-    const next = keys.length > PAGE ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : '';
+    const next =
+      keys.length > PAGE ? `<NextContinuationToken>${escaped(page.at(-1)!)}</NextContinuationToken>` : '';
     return {
       status: 200,
-      body: `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Prefix>${prefix}</Prefix>${page.map((k) => `<Contents><Key>${k}</Key></Contents>`).join('')}${next}</ListBucketResult>`,
+      body: `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Prefix>${escaped(prefix)}</Prefix>${page.map((k) => `<Contents><Key>${escaped(k)}</Key></Contents>`).join('')}${next}</ListBucketResult>`,
     };
   }
 
@@ -123,6 +134,7 @@ export async function objectStore() {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     objects,
     asked,
+    requests,
     interfere(by: Interference) {
       interfere = by;
     },

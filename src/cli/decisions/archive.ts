@@ -3,7 +3,13 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { type Identities, readIdentities } from '../../decision-log/age.ts';
 import { archive as archiveSegments } from '../../decision-log/journal/archive.ts';
-import { isObjectStore, openObjectStore, StoreFailed } from '../../decision-log/journal/object-store.ts';
+import {
+  isObjectStore,
+  type ObjectStore,
+  type ObjectStoreSettings,
+  openObjectStore,
+  StoreFailed,
+} from '../../decision-log/journal/object-store.ts';
 import {
   ARCHIVED_SEGMENT,
   type Unarchived,
@@ -15,11 +21,11 @@ import type { Io } from '../io.ts';
 import { copiedBy, openIndex } from './copied.ts';
 import { progressBar } from './check.ts';
 import { time } from './filters.ts';
-import { chainKey, place, type SourceOptions } from './source.ts';
+import { chainKey, type Place, place, type SourceOptions } from './source.ts';
 import { table, width } from './table.ts';
 
 export interface ArchiveCommandOptions extends SourceOptions {
-  readonly to: string;
+  readonly to?: string;
   readonly before?: string;
   readonly recipient?: readonly string[];
   readonly s3Endpoint?: string;
@@ -28,9 +34,7 @@ export interface ArchiveCommandOptions extends SourceOptions {
 export async function archive(options: ArchiveCommandOptions, io: Io): Promise<void> {
   const at = await place(options, io);
   const before = options.before === undefined ? null : new Date(time(options.before, '--before', new Date()));
-  const to = isObjectStore(options.to)
-    ? await openObjectStore(options.to, options.s3Endpoint, io.env)
-    : resolve(io.cwd, options.to);
+  const to = await destination(options, at, io);
   const index = openIndex(at, io);
   const bar = progressBar(io, 'archiving');
   try {
@@ -64,7 +68,26 @@ export async function archive(options: ArchiveCommandOptions, io: Io): Promise<v
   }
 }
 
+/** @throws SluiceError `usage_invalid` if nothing names it */
+async function destination(options: ArchiveCommandOptions, at: Place, io: Io): Promise<string | ObjectStore> {
+  const configured = at.config.archive?.to;
+  const to = options.to ?? configured;
+  if (to === undefined)
+    throw new SluiceError(
+      'usage_invalid',
+      'Nothing says where the archive is: configure decision_log.archive, or give --to.',
+    );
+  if (isObjectStore(to)) return openObjectStore(to, s3Settings(options, at), io.env);
+  return resolve(options.to === undefined ? at.baseDir : io.cwd, to);
+}
+
+const s3Settings = ({ s3Endpoint }: { readonly s3Endpoint?: string }, at: Place): ObjectStoreSettings => ({
+  ...at.config.archive?.s3,
+  ...(s3Endpoint === undefined ? {} : { endpoint: s3Endpoint }),
+});
+
 export interface UnarchiveOptions {
+  readonly config?: string;
   readonly to: string;
   readonly identity?: readonly string[];
   readonly s3Endpoint?: string;
@@ -110,7 +133,7 @@ async function unarchiveFromStore(
 ): Promise<readonly Unarchived[]> {
   const isOne = ARCHIVED_SEGMENT.test(basename(address));
   const folder = isOne ? address.slice(0, address.lastIndexOf('/')) : address;
-  const store = await openObjectStore(folder, options.s3Endpoint, io.env);
+  const store = await openObjectStore(folder, s3Settings(options, await place(options, io)), io.env);
   mkdirSync(to, { recursive: true });
   const fetched = mkdtempSync(join(to, '.fetched-'));
   const done: Unarchived[] = [];

@@ -27,40 +27,68 @@ export interface ObjectStore {
 /** The store sent no usable answer, or refused. */
 export class StoreFailed extends Error {}
 
-// Only characters that neither a URL nor XML encodes.
-const ADDRESS = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[A-Za-z0-9_-][\w.-]*)*)\/?$/;
+const ADDRESS = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[^/]+)*)\/?$/;
+/** Names that a URL parser or a terminal would change. */
+const UNSAFE_NAME = /(?:^|\/)\.\.?(?:\/|$)|\p{Cc}/u;
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 const NOTHING = createHash('sha256').digest('hex');
+const DAY = 86_400_000;
+
+/** As RFC 3986 has it, which a signature demands. */
+const encoded = (text: string): string =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 
 export const isObjectStore = (place: string): boolean => place.startsWith('s3://');
 
+/** `decision_log.archive.s3` */
+export interface ObjectStoreSettings {
+  readonly endpoint?: string | undefined;
+  readonly region?: string | undefined;
+  readonly access_key_id?: string | undefined;
+  readonly secret_access_key?: string | undefined;
+  readonly insecure_http?: boolean | undefined;
+  readonly lock?: { readonly mode: 'governance' | 'compliance'; readonly days: number } | undefined;
+}
+
 /**
+ * What the settings leave out is taken from the environment.
  * @param env `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL_S3` and `AWS_ENDPOINT_URL`, as in the tools of AWS
  * @throws SluiceError `input_invalid`
  */
 export async function openObjectStore(
   address: string,
-  endpoint: string | undefined,
+  s3: ObjectStoreSettings,
   env: Readonly<Record<string, string | undefined>>,
+  now: () => number = Date.now,
 ): Promise<ObjectStore> {
   const parts = ADDRESS.exec(address);
-  if (parts === null)
+  if (parts === null || !address.isWellFormed() || UNSAFE_NAME.test(parts[2] as string))
     throw new SluiceError(
       'input_invalid',
-      `${address} is not s3://BUCKET/PREFIX, with a prefix of ASCII letters, digits, - _ . and /.`,
+      `${JSON.stringify(address).slice(1, -1)} is not s3://BUCKET/PREFIX, with a prefix that has no empty name, no name . or .., and no control character.`,
     );
   const [, bucket, path] = parts as unknown as [string, string, string];
-  const accessKeyId = env.AWS_ACCESS_KEY_ID;
-  const secretAccessKey = env.AWS_SECRET_ACCESS_KEY;
+  const accessKeyId = s3.access_key_id ?? env.AWS_ACCESS_KEY_ID;
+  const secretAccessKey = s3.secret_access_key ?? env.AWS_SECRET_ACCESS_KEY;
+  // A token belongs to the keys beside it.
+  const isOwn = s3.access_key_id !== undefined || s3.secret_access_key !== undefined;
+  const sessionToken = isOwn ? undefined : env.AWS_SESSION_TOKEN;
   if (!accessKeyId || !secretAccessKey)
     throw new SluiceError(
       'input_invalid',
-      `${address} needs the environment variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.`,
+      `${address} needs decision_log.archive.s3.access_key_id and secret_access_key, or the environment variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.`,
     );
-  const region = env.AWS_REGION || env.AWS_DEFAULT_REGION || 'us-east-1';
+  const region = s3.region || env.AWS_REGION || env.AWS_DEFAULT_REGION || 'us-east-1';
   const server =
-    endpoint || env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || `https://s3.${region}.amazonaws.com`;
-  if (!/^https?:$/.test(URL.parse(server)?.protocol ?? ''))
+    s3.endpoint || env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL || `https://s3.${region}.amazonaws.com`;
+  const url = URL.parse(server);
+  if (url === null || !/^https?:$/.test(url.protocol))
     throw new SluiceError('input_invalid', `The endpoint ${server} is not an http or https URL.`);
+  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname) && s3.insecure_http !== true)
+    throw new SluiceError(
+      'input_invalid',
+      `The endpoint ${server} is not encrypted. Use https, or set decision_log.archive.s3.insecure_http: true.`,
+    );
   const root = `${server.replace(/\/+$/, '')}/${bucket}`;
   const prefix = path === '' ? '' : `${path.slice(1)}/`;
   const { AwsV4Signer: Signer } = await import('aws4fetch');
@@ -77,7 +105,7 @@ export async function openObjectStore(
       headers: { 'x-amz-content-sha256': NOTHING, ...headers },
       accessKeyId: accessKeyId as string,
       secretAccessKey: secretAccessKey as string,
-      ...(env.AWS_SESSION_TOKEN ? { sessionToken: env.AWS_SESSION_TOKEN } : {}),
+      ...(sessionToken ? { sessionToken } : {}),
       service: 's3',
       region,
     });
@@ -90,7 +118,7 @@ export async function openObjectStore(
       }),
     );
   }
-  const at = (name: string): string => `${root}/${prefix}${name}`;
+  const at = (name: string): string => `${root}/${(prefix + name).split('/').map(encoded).join('/')}`;
 
   async function open(name: string) {
     const { statusCode, body } = await send('GET', at(name));
@@ -117,6 +145,13 @@ export async function openObjectStore(
       const digest = text === null ? await digestOf(file) : createHash('sha256').update(text).digest('hex');
       const headers: Record<string, string> = { 'x-amz-content-sha256': digest };
       if (!overwrite) headers['if-none-match'] = '*';
+      if (s3.lock !== undefined) {
+        headers['x-amz-object-lock-mode'] = s3.lock.mode.toUpperCase();
+        headers['x-amz-object-lock-retain-until-date'] = new Date(now() + s3.lock.days * DAY).toISOString();
+        // A store refuses a lock without a checksum of its own.
+        headers['x-amz-sdk-checksum-algorithm'] = 'SHA256';
+        headers['x-amz-checksum-sha256'] = Buffer.from(digest, 'hex').toString('base64');
+      }
       const size = text === null ? (await stat(file)).size : Buffer.byteLength(text);
       const { statusCode, body } = await send('PUT', at(name), headers, {
         size,
@@ -138,8 +173,9 @@ export async function openObjectStore(
       const names: string[] = [];
       let token = '';
       do {
-        const query = new URLSearchParams({ 'list-type': '2', prefix });
-        if (token !== '') query.set('continuation-token', token);
+        // Not with URLSearchParams, which writes a space as +.
+        const next = token === '' ? '' : `&continuation-token=${encoded(token)}`;
+        const query = `list-type=2&prefix=${encoded(prefix)}${next}`;
         const url = `${root}?${query}`;
         const { statusCode, body } = await send('GET', url);
         const said = await asked(url, () => body.text());
