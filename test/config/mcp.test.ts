@@ -82,6 +82,7 @@ test.each([
     'resources: [ { uri: "x:{a}{b}", resource: customer, action: read } ]',
     'nothing between them',
   ],
+  ['a text of a list', tool('action: search, text: /notes'), 'mcp[0].tools.t.text: belongs to tools'],
   ['approval without grants', 'approval: true', 'mcp[0].approval: needs admin.url'],
 ])('%s is refused', (_what, rest, message) => {
   expect(faultsOf(rest)).toContain(message);

@@ -25,6 +25,12 @@ beforeAll(async () => {
           max_result: '64KiB',
           tools: {
             get: { resource: 'customer', action: 'read', id: '/id', data_subject: '/id' },
+            ...Object.fromEntries(
+              ['name', 'phone', 'id_number'].map((field) => [
+                `say_${field}`,
+                { resource: 'customer', action: 'read', id: '/id', data_subject: '/id', text: `/${field}` },
+              ]),
+            ),
             search: {
               resource: 'customer',
               action: 'search',
@@ -293,6 +299,19 @@ describe('answers of a server', () => {
     expect(body.result).toMatchObject({
       structuredContent: { id: 'C1', name: 'Ann' },
       content: [{ type: 'text', text: '{"id":"C1","name":"Ann"}' }],
+    });
+  });
+
+  test.each([
+    ['name', '13812345678'],
+    ['phone', '138****5678'],
+    ['id_number', 'The tool has answered. Its answer has no fields that could be passed on.'],
+  ])('a text that the mapping calls the field %s is treated as that', async (field, text) => {
+    answering(result('{"content":[{"type":"text","text":"13812345678"},{"type":"image","data":"AA"}]}'));
+    const { body } = await send(request('tools/call', { name: `say_${field}`, arguments: { id: 'C1' } }));
+    expect(body.result?.['content']).toEqual([{ type: 'text', text }]);
+    expect(running.records().at(-1)!.disclosure).toMatchObject({
+      released: field === 'name' ? ['/name'] : [],
     });
   });
 

@@ -35,7 +35,14 @@ export async function callTool(at: Exchange): Promise<void> {
   const given = argumentsGiven(tool, params['arguments'], message.raw('arguments'));
   const target = toolTarget(index, Object.keys(server.tools).indexOf(name));
   const asked = { name: JSON.stringify(name), arguments: given.passed };
-  await call(at, { target, body: given.checked, params: asked, name, list: 'content' });
+  await call(at, {
+    target,
+    body: given.checked,
+    params: asked,
+    name,
+    list: 'content',
+    field: tool.text ?? null,
+  });
 }
 
 export async function readResource(at: Exchange): Promise<void> {
@@ -50,7 +57,14 @@ export async function readResource(at: Exchange): Promise<void> {
     throw new SluiceError('mcp_name_unknown', 'No resource of this URI can be read here.');
   label(entry, server, request, ` resources/read ${resource.uri}`);
   const target = resourceTarget(index, found) + partsOf(resource.uri).of(uri)!;
-  await call(at, { target, body: null, params: { uri: JSON.stringify(uri) }, name: uri, list: 'contents' });
+  await call(at, {
+    target,
+    body: null,
+    params: { uri: JSON.stringify(uri) },
+    name: uri,
+    list: 'contents',
+    field: null,
+  });
 }
 
 interface Called {
@@ -61,9 +75,11 @@ interface Called {
   readonly params: Readonly<Record<string, string>>;
   readonly name: string;
   readonly list: 'content' | 'contents';
+  /** of the resource: what a text is */
+  readonly field: string | null;
 }
 
-async function call(at: Exchange, { target, body, params, name, list }: Called): Promise<void> {
+async function call(at: Exchange, { target, body, params, name, list, field }: Called): Promise<void> {
   const { entry, stages, reply, request, routes, server } = at;
   const { headers, peer } = request;
   const { approvals } = at;
@@ -85,7 +101,7 @@ async function call(at: Exchange, { target, body, params, name, list }: Called):
       'The arguments would have to be changed, which no call of a tool is.',
     );
   const { answer: given } = await ask(at, { params, name, headers: opened.headers });
-  const found = findIn(given, list);
+  const found = findIn(given, list, field);
   const left = leftOut(found);
   if (left !== null)
     entry.internalReasons = [...entry.internalReasons, { code: 'content_left_out', message: left }];

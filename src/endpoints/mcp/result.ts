@@ -4,6 +4,7 @@
  * describes, and is left out.
  */
 import { SluiceError } from '../../errors.ts';
+import { tokensOf } from '../../model/pointer.ts';
 import type { Answer } from './answer.ts';
 import { isMembers, type Members, membersOf, readText, sliceOf } from './message.ts';
 
@@ -16,6 +17,8 @@ export interface Found {
   readonly structured: boolean;
   /** the tool says that it failed */
   readonly failed: boolean;
+  /** pointer of the field that the body is alone: a text that is no JSON; null: it is JSON of the server */
+  readonly field: string | null;
   /** kind of what is left out → how often */
   readonly left: Readonly<Record<string, number>>;
 }
@@ -24,7 +27,11 @@ const malformed = (why: string): SluiceError =>
   new SluiceError('response_malformed', `The MCP server's result ${why}. It is not passed on.`);
 
 /** @param list member with the blocks: `content` of a tool, `contents` of a resource */
-export function findIn({ text, result, value }: Answer, list: 'content' | 'contents'): Found {
+export function findIn(
+  { text, result, value }: Answer,
+  list: 'content' | 'contents',
+  field: string | null = null,
+): Found {
   const { resultType = 'complete' } = value;
   if (resultType !== 'complete')
     throw malformed('asks the client for more (sampling, elicitation, roots), which Sluice does not pass on');
@@ -40,19 +47,34 @@ export function findIn({ text, result, value }: Answer, list: 'content' | 'conte
   const structured = list === 'content' ? membersOf(text, result.from).get('structuredContent') : undefined;
   const isStructured = structured !== undefined && '{['.includes(text[structured.from]!);
   const texts: string[] = [];
+  const words: string[] = [];
   for (const block of blocks as unknown[]) {
     const said = isMembers(block) ? textOf(block, list) : null;
     if (said === null) leave(kindOf(block, list));
     else if (failed || isStructured) continue;
     else if (isJson(said)) texts.push(said);
-    else leave('text');
+    else words.push(said);
   }
-  const found = { failed, left, several: false, structured: isStructured };
+  const asField = field !== null && words.length > 0 && texts.length === 0;
+  if (!asField) for (const _ of words) leave('text');
+  const found = { failed, left, several: false, structured: isStructured, field: asField ? field : null };
+  if (asField) return { ...found, body: Buffer.from(recordOf(field, words.join('\n').toWellFormed())) };
   if (failed) return { ...found, body: null };
   if (isStructured) return { ...found, body: Buffer.from(sliceOf(text, structured)) };
   if (texts.length === 0) return { ...found, body: null };
   if (texts.length === 1) return { ...found, body: Buffer.from(texts[0]!) };
   return { ...found, body: Buffer.from(`[${texts.join(',')}]`), several: true };
+}
+
+/** A record with one field. */
+const recordOf = (field: string, said: string): string =>
+  tokensOf(field).reduceRight((inner, name) => `{${JSON.stringify(name)}:${inner}}`, JSON.stringify(said));
+
+/** What is left of the field. */
+function fieldOf(disclosed: string, field: string): string | null {
+  let at: unknown = JSON.parse(disclosed);
+  for (const name of tokensOf(field)) at = isMembers(at) ? at[name] : undefined;
+  return typeof at === 'string' ? at : null;
 }
 
 const textOf = (block: Members, list: string): string | null =>
@@ -98,6 +120,8 @@ const block = (text: string): string => `{"type":"text","text":${JSON.stringify(
 export function toolResult(found: Found, disclosed: string | null, meta: string): string {
   if (found.failed) return `{"content":[${block(FAILED)}],"isError":true,"_meta":${meta}}`;
   if (disclosed === null) return `{"content":[${block(NOTHING)}],"_meta":${meta}}`;
+  if (found.field !== null)
+    return `{"content":[${block(fieldOf(disclosed, found.field) ?? NOTHING)}],"_meta":${meta}}`;
   const content = textsOf(disclosed, found).map(block).join(',');
   const structured = found.structured ? `,"structuredContent":${disclosed}` : '';
   return `{"content":[${content}]${structured},"_meta":${meta}}`;

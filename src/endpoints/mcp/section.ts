@@ -11,7 +11,7 @@ import {
   table,
   Type,
 } from '../../documents/kinds.ts';
-import { ACTIONS, SENDS_RECORD, WRITES } from '../../model/actions.ts';
+import { ACTIONS, LISTS, SENDS_RECORD, WRITES } from '../../model/actions.ts';
 import type { ActionName } from '../../model/input.ts';
 import { tokensOf } from '../../model/pointer.ts';
 
@@ -58,6 +58,12 @@ const toolSchema = section({
   params: defaulted(
     Type.Array(pointer(), { uniqueItems: true, description: 'arguments that refer to no field' }),
     [],
+  ),
+  text: optional(
+    pointer({
+      description:
+        'field of the resource that a text is which is no JSON, where the result has nothing else; its class says what happens to it; default: texts are left out',
+    }),
   ),
   description: optional(
     Type.String({ minLength: 1, maxLength: 4096, description: 'shown instead of that of the MCP server' }),
@@ -147,6 +153,7 @@ export function operationRoutes(servers: readonly ServerConfig[]): readonly Oper
         params,
         description: _shown,
         body: _written,
+        text: _field,
         empty,
         ...rest
       } = tool;
@@ -200,8 +207,19 @@ export function checkMcp(
   }
 }
 
-function checkTool({ action, body, query_fields, params, id }: ToolConfig, at: Path, report: Report): void {
+function checkTool(
+  { action, body, query_fields, params, id, text, records }: ToolConfig,
+  at: Path,
+  report: Report,
+): void {
   const written = Object.keys(body);
+  if (text !== undefined && (text === '' || /[*[\]]/.test(text)))
+    report([...at, 'text'], 'must be the pointer of one field, without * and selectors');
+  if (text !== undefined && (LISTS.has(action) || records !== undefined))
+    report(
+      [...at, 'text'],
+      'belongs to tools whose result is one record: of which record a text is, no list says',
+    );
   if (SENDS_RECORD.has(action)) {
     if (written.length === 0)
       report(
