@@ -3,6 +3,7 @@
 # description: The two questions that the sidecar asks. Everything they say about somebody stands in the data files.
 package sluice
 
+import data.sluice.agent
 import data.sluice.grants
 import data.sluice.purpose
 import data.sluice.recipient
@@ -37,6 +38,7 @@ allow if {
 	recipient.may_receive
 	_has_factor
 	_is_within_quotas
+	agent.may_act
 }
 
 default _is_within_quotas := true
@@ -167,6 +169,8 @@ denials contains {"code": "mfa_required", "message": "This purpose or action nee
 	_has_factor == false
 }
 
+denials contains denial if some denial in agent.denials
+
 denials contains {"code": "quota_exceeded", "message": message} if {
 	some name in input.context.quota.exceeded
 	message := concat("", ["Less is left of the quota ", name, " than the request may take."])
@@ -212,7 +216,7 @@ obligations := {
 
 default _max_records := 0
 
-_max_records := min(_record_limits) if {
+_max_records := min(_record_limits | agent.max_records) if {
 	allow
 	count(_record_limits) > 0
 }

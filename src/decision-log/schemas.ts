@@ -75,6 +75,24 @@ const reason = Type.Object({ code: text, message: Type.Optional(text) }, closed)
 /** `properties` holds what the credential stated; personal members are `[masked]`. */
 const subject = Type.Object({ type: text, id: text, properties: Type.Record(text, Type.Unknown()) }, closed);
 
+const actor = { id: text, issuer: text };
+
+const agent = Type.Object(
+  {
+    ...actor,
+    chain: Type.Array(Type.Object(actor, closed), { description: 'the actors before it, the latest first' }),
+    properties: Type.Object(
+      {
+        client_id: nullable(text),
+        known_by: names('actor', 'client', 'credential'),
+        roles: Type.Array(text),
+      },
+      closed,
+    ),
+  },
+  { ...closed, description: 'software that acts for the subject; absent: the subject itself' },
+);
+
 const resource = Type.Object(
   { type: text, id: Type.Optional(text), properties: Type.Record(text, Type.Unknown()) },
   closed,
@@ -97,6 +115,7 @@ export const decisionRecordSchema = Type.Object(
     kind: names(...RECORD_NAMES.kind),
     outcome: names(...RECORD_NAMES.outcome),
     subject: nullable(subject),
+    agent: Type.Optional(agent),
     action: nullable(text),
     resource: nullable(resource),
     purpose: nullable(text),

@@ -4,6 +4,7 @@ import type { IdentityConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { startOf } from '../model/moment.ts';
 import type { Clock } from '../observability/clock.ts';
+import { configuredAgent } from './agents.ts';
 import { configuredSubject, NO_CLAIMS } from './claims.ts';
 import type { Authenticated } from './types.ts';
 
@@ -25,6 +26,7 @@ export function createApiKeys(
       sha256,
       Object.freeze({
         subject: configuredSubject(subject, [], realm),
+        ...configuredAgent(subject, `api-key:${id}`, realm),
         claims: NO_CLAIMS,
         digests: [sha256],
         issuer: `api-key:${id}`,

@@ -26,6 +26,7 @@ export function createAssertionVerifier(of: AssertionIssuer, deps: KeyDependenci
     audience: [of.audience],
     algorithms: of.algorithms as IssuerConfig['algorithms'],
     jwks: { ...of.jwks, cooldown: 30_000, max_age: 600_000, stale_if_error: 0, timeout: 5_000 },
+    agents: { actor: 'act', client: [], clients: [] },
     claims: {
       subject: of.claims.data_subject,
       roles: 'roles',

@@ -4,6 +4,7 @@ import { SluiceError } from '../errors.ts';
 import type { PeerCertificate } from '../model/exchange.ts';
 import type { Subject } from '../model/input.ts';
 import type { Clock } from '../observability/clock.ts';
+import { configuredAgent } from './agents.ts';
 import { configuredSubject, NO_CLAIMS } from './claims.ts';
 import type { Authenticated } from './types.ts';
 
@@ -35,6 +36,7 @@ export function createCertificates(
     const [{ subject }, who] = found;
     return {
       subject: who,
+      ...configuredAgent(subject, 'certificate', realm),
       claims: NO_CLAIMS,
       digests: [fingerprintOf(certificate)],
       issuer: 'certificate',

@@ -35,12 +35,7 @@ export function subjectOf(claims: Claims, issuer: IssuerConfig, realms: readonly
   };
   const id = read(names.subject, text);
   if (id === null) throw invalid(`The token has no claim "${names.subject}", which identifies its subject.`);
-  const realm =
-    issuer.realm === undefined ? realms.find((other) => id.startsWith(inRealm(other, ''))) : undefined;
-  if (realm !== undefined)
-    throw invalid(
-      `The token's claim "${names.subject}" begins with "${realm}:", as the names of other callers do. Give the issuer a realm.`,
-    );
+  const named = idOf(id, names.subject, issuer, realms);
   const extra = Object.fromEntries(
     Object.entries(names.properties).flatMap(([property, name]) => {
       const value = claimAt(claims, name);
@@ -49,7 +44,7 @@ export function subjectOf(claims: Claims, issuer: IssuerConfig, realms: readonly
   );
   return freeze({
     type: read(names.type, text) ?? issuer.subject_type,
-    id: inRealm(issuer.realm, id),
+    id: named,
     properties: {
       ...extra,
       roles: read(names.roles, list) ?? [],
@@ -75,6 +70,17 @@ function organizationOf(claimed: string | null, { claims, organization }: Issuer
   );
 }
 
+/** The id in the realm of its issuer. @throws SluiceError `token_claims_invalid` for one that begins as the names of another realm do */
+export function idOf(id: string, claim: string, issuer: IssuerConfig, realms: readonly string[]): string {
+  const realm =
+    issuer.realm === undefined ? realms.find((other) => id.startsWith(inRealm(other, ''))) : undefined;
+  if (realm !== undefined)
+    throw invalid(
+      `The token's claim "${claim}" begins with "${realm}:", as the names of other callers do. Give the issuer a realm.`,
+    );
+  return inRealm(issuer.realm, id);
+}
+
 export const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({});
 
 /** The subject of a credential without claims. @param realm of API keys and certificates */
@@ -97,7 +103,7 @@ export function configuredSubject(
 }
 
 /** Some identity providers wrap every attribute in a list. */
-function text(value: unknown): string | undefined {
+export function text(value: unknown): string | undefined {
   const one: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value;
   return typeof one === 'string' && one !== '' && one.length <= MAX_TEXT && !/\p{Cc}/u.test(one)
     ? one
@@ -105,7 +111,7 @@ function text(value: unknown): string | undefined {
 }
 
 /** A list of texts, or one text separated by spaces, like OAuth's `scope` (RFC 8693 §4.2). */
-function list(value: unknown): string[] | undefined {
+export function list(value: unknown): string[] | undefined {
   const items: unknown = typeof value === 'string' ? value.split(/\s+/).filter((s) => s !== '') : value;
   if (!Array.isArray(items) || items.length > MAX_LIST) return undefined;
   return items.every((i): i is string => typeof i === 'string' && text(i) !== undefined) ? items : undefined;
@@ -119,7 +125,7 @@ function grade(value: unknown): number | undefined {
 const seconds = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
 
-const invalid = (message: string): SluiceError => new SluiceError('token_claims_invalid', message);
+export const invalid = (message: string): SluiceError => new SluiceError('token_claims_invalid', message);
 
 export function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {

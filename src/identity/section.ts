@@ -32,6 +32,11 @@ const name = (description: string) => Type.String({ minLength: 1, maxLength: 256
 
 /** The subject of a credential that carries no claims. */
 const subjectSchema = section({
+  agent: optional(
+    name(
+      'the credential belongs to this agent, which acts for the subject; named in its realm as the subject is',
+    ),
+  ),
   type: defaulted(name('`service`, `partner`, `user`'), 'service'),
   id: name('name of the subject; `local:<id>` in decision records and grants where issuers have realms'),
   roles: defaulted(Type.Array(name('a role'), { uniqueItems: true }), []),
@@ -57,6 +62,22 @@ const claimsSchema = section({
       description: 'further properties of the subject for the policy: property → claim',
     }),
     {},
+  ),
+});
+
+const agentsSchema = section({
+  actor: defaulted(claim, 'act'),
+  client: defaulted(oneOrMore(claim), ['azp', 'client_id']),
+  clients: defaulted(
+    Type.Array(name('a client'), {
+      uniqueItems: true,
+      description:
+        'OAuth clients that are agents: a token that was issued to one of them and names no actor is used by that agent',
+    }),
+    [],
+  ),
+  roles: optional(
+    Type.String({ minLength: 1, description: 'claim inside the actor with roles of the agent' }),
   ),
 });
 
@@ -105,6 +126,7 @@ const issuerSchema = section({
   jwks: jwksSchema,
   algorithms: Type.Array(Type.Enum(TOKEN_ALGORITHMS), { minItems: 1, uniqueItems: true }),
   claims: defaulted(claimsSchema, {}),
+  agents: defaulted(agentsSchema, {}),
   required_claims: defaulted(Type.Array(claim, { uniqueItems: true }), []),
   typ: optional(
     Type.String({

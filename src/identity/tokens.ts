@@ -10,6 +10,7 @@ import {
 import type { IssuerConfig } from './section.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
+import { agentOf } from './agents.ts';
 import { type Claims, claimAt, freeze, subjectOf } from './claims.ts';
 import { digestsOfToken } from './digests.ts';
 import type { KeySet } from './keys.ts';
@@ -71,11 +72,13 @@ export async function verifyToken(
   for (const name of config.required_claims)
     if (claimAt(claims, name) === undefined)
       throw new SluiceError('token_claims_invalid', `The token lacks the claim "${name}" (required_claims).`);
+  const agent = agentOf(claims, config, realms);
   return {
     keys,
     generation,
     authenticated: freeze({
       subject: subjectOf(claims, config, realms),
+      ...(agent === null ? {} : { agent }),
       claims,
       digests: digestsOfToken(token, alg as string),
       issuer: config.issuer,

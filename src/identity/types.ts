@@ -1,10 +1,12 @@
 /** Input and output of the identity module. */
 import type { PeerCertificate } from '../model/exchange.ts';
-import type { Subject } from '../model/input.ts';
+import type { Agent, Subject } from '../model/input.ts';
 
 export interface Authenticated {
   /** frozen; the same object while the credential is cached */
   readonly subject: Subject;
+  /** frozen; absent: the subject itself asks */
+  readonly agent?: Agent;
   /** of the token; empty for a credential without claims */
   readonly claims: Readonly<Record<string, unknown>>;
   /** SHA-256 digests, in hexadecimal, by which it may be revoked: of a token's signing input, of an API key, of a certificate */

@@ -27,6 +27,27 @@ export interface Assurance {
   readonly auth_time: number | null;
 }
 
+/** Software that acts for the subject (an AI agent, a batch job): RFC 8693 `act`, or a client that the configuration calls an agent. */
+export interface Agent extends Actor {
+  /** the actors before it, who passed the request on to it: the latest first (RFC 8693 §4.1) */
+  readonly chain: readonly Actor[];
+  readonly properties: AgentProperties;
+}
+
+export interface Actor {
+  readonly id: string;
+  /** issuer of the credential that names it, or the one that its `act` names */
+  readonly issuer: string;
+}
+
+export interface AgentProperties {
+  /** the OAuth client that the token was issued to; null: the credential does not say */
+  readonly client_id: string | null;
+  /** what said that an agent acts: the token's actor, its client, or the configured API key or certificate */
+  readonly known_by: 'actor' | 'client' | 'credential';
+  readonly roles: readonly string[];
+}
+
 export type ActionName = 'read' | 'search' | 'export' | 'create' | 'update' | 'delete';
 
 export interface Action {
@@ -59,6 +80,8 @@ export interface Grant {
 }
 
 export interface Context {
+  /** absent: the subject itself asks */
+  readonly agent?: Agent;
   /** of a recipient outside; absent: none are asked for, or the recipient is internal */
   readonly confirmations?: Confirmations;
   readonly purpose: string;

@@ -26,6 +26,8 @@ export interface QuotaRequest {
   /** base document of the policy */
   readonly data: { readonly [name: string]: unknown };
   readonly subject: Subject;
+  /** id of the agent; absent or null: the subject itself asks */
+  readonly agent?: string | null;
   readonly purpose: string;
   /** the answer is one record, as far as the route says */
   readonly single: boolean;

@@ -2,7 +2,7 @@
 import type { AdminInput } from './administration.ts';
 import type { Reason } from './answers.ts';
 import type { Consent } from './consent.ts';
-import type { Action, PolicyInput, Resource, Subject, Tier } from './input.ts';
+import type { Action, Agent, PolicyInput, Resource, Subject, Tier } from './input.ts';
 
 export type RecordKind =
   | 'disclosure'
@@ -70,6 +70,8 @@ export interface DecisionRecordDraft {
   readonly kind: RecordKind;
   readonly outcome: Outcome;
   readonly subject: Subject | null;
+  /** who acts for the subject; absent: the subject itself, as in all older records */
+  readonly agent?: Agent;
   readonly action: Action['name'] | null;
   readonly resource: Resource | null;
   readonly purpose: string | null;

@@ -49,6 +49,11 @@ export async function administer<T extends AdminTarget>(
   entry.endStage('routing');
   const snapshot = stages.policy.current();
   entry.policy = { bundle: snapshot.bundle, revision: snapshot.revision };
+  // What a person may administer is not handed on to software. It may ask for a grant, which somebody else approves.
+  if (caller.agent !== undefined && operation !== 'grants.request') {
+    entry.reasons = [{ code: 'agent_not_admitted', message: 'The admin API is not open to agents.' }];
+    throw denied(entry.reasons, null);
+  }
   const input: AdminInput = {
     action: { name: operation, properties: { changes: isChange(operation) } },
     context: {

@@ -6,7 +6,7 @@ import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Authenticated, Headers, Peer } from '../identity/types.ts';
 import type { DecisionAnswer } from '../model/answers.ts';
 import type { HeldGrants } from '../model/grant.ts';
-import type { Action, Context, Grant, PolicyInput, Resource, Subject } from '../model/input.ts';
+import type { Action, Agent, Context, Grant, PolicyInput, Resource, Subject } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { heeding, isDemanded, limiting, proving } from '../model/obligations.ts';
 import { filterText, type RecordFilter } from '../model/record-filter.ts';
@@ -98,6 +98,7 @@ export async function authorize<T extends Target>(
   const reserving = stages.quotas.reserve({
     data,
     subject: caller.subject,
+    agent: caller.agent?.id ?? null,
     purpose: use.purpose,
     single: target.single,
   });
@@ -109,6 +110,7 @@ export async function authorize<T extends Target>(
     : null;
   const asked = policyInput({
     action,
+    ...(caller.agent === undefined ? {} : { agent: caller.agent }),
     ...(confirmations ? { confirmations } : {}),
     grants: held.grants,
     quota: reserved?.state ?? null,
@@ -144,6 +146,7 @@ export function authenticate(
 ): Authenticated | Promise<Authenticated> {
   const admit = (caller: Authenticated): Authenticated => {
     entry.subject = caller.subject;
+    entry.agent = caller.agent ?? null;
     entry.admitted(() => identity.recheck(caller, peer));
     entry.endStage('identity');
     return caller;
@@ -224,6 +227,8 @@ async function using(
 export interface PolicyInputParts {
   readonly subject: Subject;
   readonly action: Action;
+  /** absent: the subject itself asks */
+  readonly agent?: Agent;
   /** absent: none are asked for */
   readonly confirmations?: Confirmations;
   readonly resource: Resource;
@@ -245,6 +250,7 @@ export interface PolicyInputParts {
 export function policyInput(parts: PolicyInputParts): PolicyInput {
   const {
     action,
+    agent,
     confirmations,
     grants,
     quota = null,
@@ -255,10 +261,12 @@ export function policyInput(parts: PolicyInputParts): PolicyInput {
     use,
     verification = null,
   } = parts;
+  const acting = agent === undefined ? null : { agent };
   const demanded = confirmations === undefined ? null : { confirmations };
   return {
     action,
     context: {
+      ...acting,
       ...demanded,
       grants,
       justification: use.justification,

@@ -51,6 +51,7 @@ export async function permitted(
       const held = await grantsFor(resource, caller.subject, use, entry, stages);
       const asked = policyInput({
         action: { name: action, properties },
+        ...(caller.agent === undefined ? {} : { agent: caller.agent }),
         grants: held.grants,
         request: entry.request,
         resource,

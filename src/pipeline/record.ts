@@ -6,7 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { DecisionAnswer, Reason } from '../model/answers.ts';
 import type { AccessRequestOffer, AccessRequestTask } from '../model/access-request.ts';
 import type { AdminInput } from '../model/administration.ts';
-import type { PolicyInput, Resource, Subject, Tier } from '../model/input.ts';
+import type { Agent, PolicyInput, Resource, Subject, Tier } from '../model/input.ts';
 import type { RequestSpans, RequestTrace } from '../model/trace.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
@@ -71,6 +71,8 @@ export class DecisionEntry {
   readonly id: string;
   kind: RecordKind = 'disclosure';
   subject: Subject | null = null;
+  /** null: the subject itself asks */
+  agent: Agent | null = null;
   action: string | null = null;
   resource: Resource | null = null;
   purpose: string | null = null;
@@ -258,6 +260,7 @@ export class DecisionEntry {
       decision_id: this.id,
       timestamp: this.#timestamp,
       kind: this.kind,
+      ...(this.agent === null ? null : { agent: this.agent }),
       claimed: this.#claimed(),
       outcome,
       subject: this.subject,

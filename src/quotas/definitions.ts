@@ -4,7 +4,7 @@ import { PERIODS, type Period } from './windows.ts';
 
 export interface Quota {
   readonly name: string;
-  readonly by: readonly ('subject' | 'role' | 'purpose')[];
+  readonly by: readonly ('subject' | 'agent' | 'role' | 'purpose')[];
   readonly of: 'records' | 'data_subjects';
   readonly per: Period;
   readonly limit: number;
@@ -68,8 +68,8 @@ function quotaOf(name: string, value: unknown): Quota {
   const unknown = Object.keys(value).find((member) => !MEMBERS.has(member));
   if (unknown !== undefined) throw invalid(name, `has the unknown member ${JSON.stringify(unknown)}`);
   const { by, of, per, limit, over, reserve, warn = WARN, roles = null, purposes = null } = value;
-  if (!isNames(by) || by.some((one) => !['subject', 'role', 'purpose'].includes(one)))
-    throw invalid(name, 'counts `by` something other than subject, role and purpose');
+  if (!isNames(by) || by.some((one) => !['subject', 'agent', 'role', 'purpose'].includes(one)))
+    throw invalid(name, 'counts `by` something other than subject, agent, role and purpose');
   if (of !== 'records' && of !== 'data_subjects') throw invalid(name, 'is not `of` records or data_subjects');
   if (!PERIODS.includes(per as Period)) throw invalid(name, 'is not `per` hour, day or month');
   if (!isCount(limit)) throw invalid(name, 'has a `limit` that is no whole number from 1');

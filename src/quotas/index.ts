@@ -156,7 +156,7 @@ interface Asked {
 }
 
 /** The counters that a request is about. A caller with several roles counts in each. */
-function askedOf({ data, subject, purpose, single }: QuotaRequest): readonly Asked[] {
+function askedOf({ data, subject, agent = null, purpose, single }: QuotaRequest): readonly Asked[] {
   const quotas = quotasOf(data);
   if (quotas.length === 0) return [];
   const asked: Asked[] = [];
@@ -167,8 +167,11 @@ function askedOf({ data, subject, purpose, single }: QuotaRequest): readonly Ask
     );
     if (quota.roles !== null && roles.length === 0) continue;
     const { name, of, per, limit, over, by } = quota;
+    // Who asks without an agent counts in no agent's quota.
+    if (agent === null && by.includes('agent')) continue;
     const parts: Readonly<Record<Quota['by'][number], string>> = {
       subject: `${subject.type}\n${subject.id}`,
+      agent: agent ?? '',
       role: '',
       purpose,
     };

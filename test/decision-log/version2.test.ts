@@ -11,6 +11,7 @@ import { readCopy } from '../../src/decision-log/journal/copy.ts';
 import { singleLine } from '../../src/decision-log/journal/pages.ts';
 import { type Read, SegmentReader } from '../../src/decision-log/journal/reader.ts';
 import { Sealer } from '../../src/decision-log/journal/sealer.ts';
+import type { PolicyInput } from '../../src/model/input.ts';
 import type { DecisionRecordDraft } from '../../src/model/record.ts';
 import { scanQuery } from '../../src/decision-log/index/scan.ts';
 import { HeadWriter } from '../../src/decision-log/journal/head.ts';
@@ -652,4 +653,31 @@ test('a segment of an earlier version, whose references are short, is read, veri
     if (read.what === 'record') expect(readCopy(read.line())).toEqual(read.record);
     else expect(read.what).toBe('document');
   }
+});
+
+describe('the agent of a record', () => {
+  const agent = {
+    id: 'assistant',
+    issuer: 'https://idp.example',
+    chain: [{ id: 'planner', issuer: 'https://idp.example' }],
+    properties: { client_id: 'c-1', known_by: 'actor', roles: [] },
+  } as const;
+  const plain = draft();
+  const { input } = plain as { input: PolicyInput };
+  const asked = { ...input, context: { ...input.context, agent } };
+  const other = { ...input, context: { ...input.context, agent: { ...agent, id: 'another' } } };
+
+  test.each([
+    ['stands in the record and in its input', { ...plain, agent, input: asked }],
+    ['stands in the record alone', { ...plain, agent }],
+    ['stands in the input alone', { ...plain, input: asked }],
+    ['differs between the two', { ...plain, agent, input: other }],
+    ['stands in a record without an input', { ...plain, agent, input: null }],
+    ['is nobody', plain],
+  ])('is read back as it was written where it %s', (_, written) => {
+    const [one] = records(read(sealed([written])));
+    const { record } = one as { record: DecisionRecordDraft };
+    expect(record.agent).toEqual((written as DecisionRecordDraft).agent);
+    expect(record.input).toEqual(written.input);
+  });
 });

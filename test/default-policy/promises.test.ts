@@ -100,6 +100,45 @@ const requestOf = (role: string) => {
 };
 const request = fc.constantFrom(...Object.keys(data['roles']!)).chain(requestOf);
 
+/** as the policy ranks them, from mild to strict */
+const STRICTNESS = [
+  'disclose',
+  'encrypt',
+  'scrub',
+  'generalize',
+  'mask',
+  'tokenize',
+  'pseudonymize',
+  'nullify',
+  'drop',
+];
+const agentNames = Object.keys(data['agents']!);
+/** Members of a person's request, and an agent that may act for all of it, for some, or is none. */
+const agent = mostly(
+  fc.record({
+    id: fc.constantFrom('everything', 'everything', 'some', ...agentNames),
+    issuer: fc.constant('https://idp.example'),
+  }),
+);
+const ceilings = {
+  everything: {
+    purposes: Object.keys(data['purposes']!),
+    actions: ['read', 'search', 'export', 'create', 'update', 'delete'],
+    tiers: [1, 2, 3],
+    categories,
+    max_grade: 5,
+    max_records: 1_000_000,
+  },
+  some: {
+    purposes: Object.keys(data['purposes']!),
+    actions: ['read', 'search', 'update'],
+    tiers: [2],
+    categories: categories.filter((_, i) => i % 2 === 0),
+    max_grade: 3,
+    max_records: 10,
+  },
+};
+
 /** About customers who are to be deleted, by those who may see what is held of them. */
 const underErasure = fc
   .tuple(
@@ -108,6 +147,9 @@ const underErasure = fc
     fc.constantFrom(...categories.map((name) => `held:${name}`)),
   )
   .map(([asked, ...flags]) => ({ ...asked, data_subject: { consents: [], flags } }));
+
+const EACH =
+  '[{"asked": i, "decision": d, "disclosure": s} | some i in data.asked; d := data.sluice.decision with input as i; s := data.sluice.disclosure with input as i]';
 
 interface Answered {
   readonly asked: {
@@ -143,11 +185,9 @@ describe.runIf(existsSync(OPA))('the default policy', () => {
   test('answers every request', () => {
     const file = join(scratch, 'asked.json');
     writeFileSync(file, JSON.stringify({ asked: inputs, classes: { customer: classes } }));
-    const query =
-      '[{"asked": i, "decision": d, "disclosure": s} | some i in data.asked; d := data.sluice.decision with input as i; s := data.sluice.disclosure with input as i]';
     const out = execFileSync(
       OPA,
-      ['eval', '-f', 'json', '-d', 'policies/sluice', '-d', 'policies/data', '-d', file, query],
+      ['eval', '-f', 'json', '-d', 'policies/sluice', '-d', 'policies/data', '-d', file, EACH],
       {
         encoding: 'utf8',
         maxBuffer: 256 * 1024 * 1024,
@@ -242,5 +282,65 @@ describe.runIf(existsSync(OPA))('the default policy', () => {
     for (const a of answers.filter((x) => x.decision.allow && x.decision.tier === 3))
       for (const [cls, choice] of Object.entries(a.disclosure.classes))
         if (choice.do === 'disclose') expect(cls).toMatch(/^preference\/[12]$/);
+  });
+
+  test('gives an agent no more than its person, and no more than its ceiling', () => {
+    const asked = fc.sample(fc.tuple(request, agent), { numRuns: 700, seed: 20261201 });
+    const file = join(scratch, 'agents.json');
+    writeFileSync(
+      file,
+      JSON.stringify({
+        asked: asked.flatMap(([person, by]) => [
+          person,
+          { ...person, context: { ...person.context, agent: by } },
+        ]),
+        classes: { customer: classes },
+        agents: ceilings,
+      }),
+    );
+    const out = execFileSync(
+      OPA,
+      ['eval', '-f', 'json', '-d', 'policies/sluice', '-d', 'policies/data', '-d', file, EACH],
+      { encoding: 'utf8', maxBuffer: 512 * 1024 * 1024 },
+    );
+    const all = JSON.parse(out).result[0].expressions[0].value as Answered[];
+    expect(all.length).toBe(2 * asked.length);
+    const seen = { allowed: 0, refused: 0, disclosed: 0, narrowed: 0 };
+    for (const [i, [{ action }, by]] of asked.entries()) {
+      const [person, acting] = [all[2 * i]!, all[2 * i + 1]!];
+      if (acting.decision.allow) expect(person.decision.allow).toBe(true);
+      expect(acting.decision.obligations.max_records).toBeLessThanOrEqual(
+        person.decision.obligations.max_records,
+      );
+      if (acting.decision.allow) seen.allowed++;
+      else if (person.decision.allow) {
+        seen.refused++;
+        expect(acting.decision.reasons.some(({ code }) => code.startsWith('agent_'))).toBe(true);
+      }
+      if (!acting.disclosure.disclose) continue;
+      seen.disclosed++;
+      expect(person.disclosure.disclose).toBe(true);
+      const ceiling = ceilings[(by as { id?: string } | null)?.id as keyof typeof ceilings];
+      for (const kind of ['classes', 'fields'] as const)
+        for (const [at, choice] of Object.entries(acting.disclosure[kind])) {
+          const alone = person.disclosure[kind][at];
+          expect(STRICTNESS.indexOf(choice.do)).toBeGreaterThanOrEqual(
+            STRICTNESS.indexOf(alone?.do ?? 'drop'),
+          );
+          if (choice.do !== alone?.do) seen.narrowed++;
+        }
+      // What the person's answer drops by a field, the agent's drops too.
+      for (const at of Object.keys(person.disclosure.fields))
+        expect(Object.keys(acting.disclosure.fields)).toContain(at);
+      if (ceiling === undefined) continue;
+      expect(ceiling.actions).toContain(action.name);
+      for (const [cls, choice] of Object.entries(acting.disclosure.classes)) {
+        const [category, grade] = cls.split('/');
+        if (!ceiling.categories.includes(category!) || Number(grade) > ceiling.max_grade)
+          expect(choice.do).toBe('drop');
+      }
+    }
+    for (const [what, count] of Object.entries(seen))
+      expect({ what, enough: count > 5 }).toEqual({ what, enough: true });
   });
 });

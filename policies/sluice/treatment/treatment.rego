@@ -6,6 +6,7 @@
 #   could still be had (clearance, consent, a second factor). A limit that cannot be determined drops.
 package sluice.treatment
 
+import data.sluice.agent
 import data.sluice.consent
 import data.sluice.grants
 import data.sluice.purpose
@@ -57,10 +58,10 @@ _by_role(name, pointer) := _alone(name, line.category, line.grade) if {
 _by_role(name, pointer) := choice if {
 	[category, digit] := split(subject.said(name, pointer), "/")
 	line := data.catalog[input.resource.type].fields[pointer]
-	choice := _unless_secret(_secrecy(line.category, line.grade), _alone(name, category, to_number(digit)))
+	choice := _unless_secret(max([_secrecy(line.category, line.grade), _agent(line.category, line.grade)]), _alone(name, category, to_number(digit)))
 }
 
-# Whatever class a role gives it, a secret stays one.
+# Whatever class a role gives it, a secret stays one, and so does what its agent may not have.
 _unless_secret(secrecy, choice) := choice if secrecy == _no_limit
 
 _unless_secret(secrecy, _) := secrecy[2] if secrecy != _no_limit
@@ -88,6 +89,7 @@ _judged(category, grade, agreed, role, max_grade) := choice if {
 		_factor(category, grade),
 		_consent(category, grade),
 		_agreement(agreed),
+		_agent(category, grade),
 	]
 	choice := _for_recipient(_strictest(limits, grants.covers(category)), recipient.is_internal)
 }
@@ -213,6 +215,11 @@ _consent_weights := {
 	"consent_given": 5,
 	"explicit_consent": 5,
 }
+
+# No grant lifts it: a grant is given to the person.
+default _agent(_, _) := [8, 65, {"do": "drop", "because": "agent_ceiling"}]
+
+_agent(category, grade) := _no_limit if agent.may_have(category, grade)
 
 default _agreement(_) := [8, 70, {"do": "drop", "because": "not_in_agreement"}]
 

@@ -5,6 +5,7 @@
 #   catalog says `never`, `as_read` or `always`; where it does not, its category does. A role or a purpose may narrow that.
 package sluice.writing
 
+import data.sluice.agent
 import data.sluice.purpose
 import data.sluice.subject
 import data.sluice.treatment
@@ -26,15 +27,21 @@ category_mode(category) := data.categories[category].write
 # description: A mode that nobody knows writes nothing.
 default of(_, _, _, _) := {"do": "drop", "because": "write_undetermined"}
 
-of("never", _, _, _) := {"do": "drop", "because": "write_never"}
+of(mode, category, grade, agreed) := _of(mode, category, grade, agreed) if agent.may_have(category, grade)
 
-of("as_read", category, grade, agreed) := _as_read(treatment.of(category, grade, agreed), _is_narrowed(category))
+of(_, category, grade, _) := {"do": "drop", "because": "agent_ceiling"} if agent.may_have(category, grade) == false
 
-of("always", category, _, true) := {"do": "disclose", "because": "write_always"} if not _is_narrowed(category)
+default _of(_, _, _, _) := {"do": "drop", "because": "write_undetermined"}
 
-of("always", category, _, true) := {"do": "drop", "because": "write_not_for_caller"} if _is_narrowed(category)
+_of("never", _, _, _) := {"do": "drop", "because": "write_never"}
 
-of("always", _, _, false) := {"do": "drop", "because": "not_in_agreement"}
+_of("as_read", category, grade, agreed) := _as_read(treatment.of(category, grade, agreed), _is_narrowed(category))
+
+_of("always", category, _, true) := {"do": "disclose", "because": "write_always"} if not _is_narrowed(category)
+
+_of("always", category, _, true) := {"do": "drop", "because": "write_not_for_caller"} if _is_narrowed(category)
+
+_of("always", _, _, false) := {"do": "drop", "because": "not_in_agreement"}
 
 _as_read(choice, false) := {"do": "disclose", "because": choice.because} if _is_readable(choice)
 

@@ -20,6 +20,7 @@ export const DECISION_COLUMNS: Cells = [
   ['recipient', (d) => d.recipient],
   ['justification', (d) => d.justification],
   ['grant_id', (d) => d.grant_id],
+  ['agent', (d) => d.agent?.id],
   ['claimed', (d) => d.claimed?.join(' ')],
   ['reasons', (d) => d.reasons.map((x) => x.code).join(' ')],
   ['records', (d) => d.disclosure?.records],

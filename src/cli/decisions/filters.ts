@@ -12,6 +12,7 @@ export interface FilterOptions {
   readonly resource?: string;
   readonly purpose?: string;
   readonly recipient?: string;
+  readonly agent?: string;
   readonly action?: string;
   readonly outcome?: string;
   readonly kind?: string;
@@ -29,6 +30,7 @@ export const withFilters = (command: Command): Command =>
     .option('--since <time>', 'from then on: 90s, 15m, 1h, 7d ago, or RFC 3339')
     .option('--until <time>', 'before then')
     .option('--subject <id>', 'who asked')
+    .option('--agent <id>', 'who acted for the subject: id of the agent')
     .option('--data-subject <id>', 'about whom: a plain id, found with the key, or the HMAC itself')
     .option('--resource <type[/id]>', 'what was asked for')
     .option('--purpose <name>', 'why')
@@ -56,6 +58,7 @@ export function filters(o: FilterOptions, now: Date): DecisionQuery {
     since: o.since === undefined ? undefined : time(o.since, '--since', now),
     until: o.until === undefined ? undefined : time(o.until, '--until', now),
     subject: o.subject,
+    agent: o.agent,
     data_subject: o.dataSubject,
     resource_type: slash === -1 ? o.resource : o.resource!.slice(0, slash),
     resource_id: slash === -1 ? undefined : o.resource!.slice(slash + 1),

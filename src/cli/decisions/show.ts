@@ -1,4 +1,5 @@
 /** Shows one decision to an auditor: subject, purpose, consents, released fields, and whether the journal still holds it. */
+import type { Agent } from '../../model/input.ts';
 import type { PolicyInput } from '../../model/input.ts';
 import pc from 'picocolors';
 import type { Proof } from '../../decision-log/verify/proof.ts';
@@ -30,6 +31,7 @@ export function describeDecision(
   row('Why', why(d));
   row('Justification', d.justification === null ? null : `“${d.justification}” (the subject’s own words)`);
   row('Grant', d.grant_id);
+  row('Agent', d.agent === undefined ? null : agentText(d.agent));
   row('Claimed', d.claimed?.length ? `${d.claimed.join(', ')} (stated by the caller, not verified)` : null);
   row('Proof', proofIn(d.input));
   row('Reasons', d.reasons.map((r) => (r.message ? `${r.code}: ${r.message}` : r.code)).join(' · '));
@@ -116,3 +118,10 @@ function disclosure(
   );
   row('Left as it was', d.released.length ? d.released.join('  ') : 'nothing');
 }
+
+/** Who acts for the subject, and through whom the request came to it. */
+const agentText = ({ id, issuer, chain, properties }: Agent): string =>
+  [
+    `${id} (${properties.known_by}; ${issuer})`,
+    ...chain.map((actor) => `for ${actor.id} (${actor.issuer})`),
+  ].join(', ');

@@ -20,6 +20,7 @@ const flagged = (values: readonly (readonly [string, boolean])[]): readonly Valu
 
 const MEMBERS = {
   subject: (d) => one(d.subject?.id),
+  agent: (d) => one(d.agent?.id),
   data_subject: (d) => {
     const ids = d.disclosure?.data_subjects ?? [];
     if (ids.length > 0) return each(ids);

@@ -16,6 +16,8 @@ export interface DecisionQuery {
   readonly decision_id?: string;
   /** id of the subject */
   readonly subject?: string;
+  /** id of the agent that acted */
+  readonly agent?: string;
   /** as in the log: `hmac:<key id>:<hex>` */
   readonly data_subject?: string;
   readonly purpose?: string;
@@ -167,6 +169,7 @@ export function matches(d: Decision, q: ReadyQuery): boolean {
     at < q.to &&
     is(q.decision_id, d.decision_id) &&
     is(q.subject, d.subject?.id) &&
+    is(q.agent, d.agent?.id) &&
     is(q.purpose, d.purpose) &&
     is(q.recipient, d.recipient) &&
     is(q.action, d.action) &&

@@ -99,6 +99,7 @@ export function compact(d: DecisionRecordDraft, documents: Documents): Payload {
   const names = sorted(d.timings_us);
   const access: Members = {
     action: d.action,
+    agent: d.agent,
     asked: asked === null ? undefined : { action: asked.action, tier: asked.tier },
     claimed: d.claimed,
     kind: d.kind,
@@ -193,7 +194,9 @@ function askedOf(d: DecisionRecordDraft): {
   const { action, context: c, resource, subject } = input as { readonly [member: string]: Members };
   if (!isObject(action) || !isObject(c) || !isObject(c['request'])) return null;
   const { quota } = c;
-  if (count(c) !== (quota === undefined ? 7 : 8) || quota === null) return null;
+  const { agent } = c;
+  const more = (quota === undefined ? 0 : 1) + (agent === undefined ? 0 : 1);
+  if (count(c) !== 7 + more || quota === null) return null;
   const from = c['request'] as Members;
   const isSame =
     c['purpose'] === d.purpose &&
@@ -206,6 +209,7 @@ function askedOf(d: DecisionRecordDraft): {
     from['client_ip'] === request.client_ip &&
     from['method'] === request.method &&
     from['route'] === (request.route ?? '') &&
+    (agent === undefined ? d.agent === undefined : d.agent !== undefined && alike(agent, d.agent)) &&
     alike(subject, d.subject) &&
     alike(resource, d.resource);
   return isSame ? { action, tier: c['tier'], grants: c['grants'] as unknown[], quota } : null;
@@ -216,7 +220,7 @@ function isUsual(d: DecisionRecordDraft): boolean {
   const { disclosure, request, resource, response } = d;
   for (let i = 0; i < MEMBERS.length; i++) if (d[MEMBERS[i]!] === undefined) return false;
   return (
-    count(d) === (d.claimed === undefined ? MEMBERS.length : MEMBERS.length + 1) &&
+    count(d) === MEMBERS.length + (d.claimed === undefined ? 0 : 1) + (d.agent === undefined ? 0 : 1) &&
     isObject(d.part) &&
     everyMember(d.timings_us, isNumber) &&
     (request === null ||

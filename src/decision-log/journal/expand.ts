@@ -96,6 +96,7 @@ export function expand(own: Payload, find: Find): DecisionRecordDraft {
   const names = a['timings_us'] as readonly string[];
   return {
     action: a['action'],
+    ...(a['agent'] === undefined ? {} : { agent: a['agent'] }),
     ...(a['claimed'] === undefined ? {} : { claimed: a['claimed'] }),
     decision_id: own.decision_id,
     disclosure: own.fields === undefined ? null : disclosureOf(own, find),
@@ -126,6 +127,7 @@ export function expand(own: Payload, find: Find): DecisionRecordDraft {
     if (asked === undefined) return own.input ?? null;
     const { path: _, ...from } = request as unknown as Members;
     const context = {
+      ...(a['agent'] === undefined ? {} : { agent: a['agent'] }),
       grants: own.grants ?? [],
       justification,
       purpose: a['purpose'],

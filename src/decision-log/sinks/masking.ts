@@ -204,6 +204,9 @@ function applied(copy: Copy, { drop, changes }: Answer): Copy | null {
   });
 }
 
+/** members that not every record has */
+const OPTIONAL: ReadonlySet<string> = new Set(['agent', 'claimed']);
+
 /** @throws Malformed where a typing error could leave something unmasked */
 function read(answer: unknown): Answer {
   const { drop = false, mask = [], ...others } = object(answer);
@@ -220,7 +223,7 @@ function changeOf(entry: unknown): Change {
     throw new Malformed();
   if ((op === 'remove') !== (value === undefined)) throw new Malformed();
   const tokens = tokensOf(path);
-  if (!Object.hasOwn(NOTHING, tokens[0]!) && tokens[0] !== 'claimed') throw new Malformed();
+  if (!Object.hasOwn(NOTHING, tokens[0]!) && !OPTIONAL.has(tokens[0]!)) throw new Malformed();
   return { pointer: path, tokens, op, value };
 }
 
@@ -251,7 +254,7 @@ function changed(value: unknown, change: Change, depth: number): unknown {
     else if (op === 'replace') put = present === null ? null : change.value;
     else if (op === 'upsert') put = change.value;
     // A consumer reads the members that every record has, so these stay, and are empty.
-    else if (depth === 0 && key !== 'claimed') put = NOTHING[key as keyof typeof NOTHING];
+    else if (depth === 0 && !OPTIONAL.has(key)) put = NOTHING[key as keyof typeof NOTHING];
     else {
       gone.add(key);
       continue;

@@ -108,7 +108,26 @@ const Purpose = settings({
   mfa: Type.Boolean({ description: 'needs a second factor' }),
   review: Type.Boolean({ description: 'somebody looks at every use afterwards' }),
   actions: Type.Optional(Actions('only these; absent: what role and tier allow')),
+  agents: Type.Optional(
+    Type.Boolean({ description: 'false: people only; absent: agents that name it, too' }),
+  ),
   write: Type.Optional(Writable),
+});
+
+const Agent = settings({
+  title: Title,
+  issuer: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description: 'only as this issuer names it; absent: as any configured issuer does',
+    }),
+  ),
+  purposes: Names('what it may act for'),
+  actions: Actions('what it may do'),
+  tiers: Type.Array(Type.Enum([1, 2, 3]), { uniqueItems: true, description: 'in which it may act' }),
+  categories: Names('what it may see and write, as far as its person may'),
+  max_grade: Grade('the highest grade that it may see and write'),
+  max_records: Type.Optional(Limit('at once; absent: as many as its person')),
 });
 
 const Tier = settings({
@@ -202,10 +221,10 @@ const Accepted = (description: string) =>
 
 const Quota = settings({
   title: Title,
-  by: Type.Array(Type.Enum(['subject', 'role', 'purpose']), {
+  by: Type.Array(Type.Enum(['subject', 'agent', 'role', 'purpose']), {
     uniqueItems: true,
     description:
-      'one count for each of these; a caller with several roles counts in each; []: one for everybody',
+      'one count for each of these; a caller with several roles counts in each; []: one for everybody; with agent: only requests of agents count',
   }),
   of: oneOf(['records', 'data_subjects'], 'data_subjects: distinct ones'),
   per: oneOf(['hour', 'day', 'month'], 'of the calendar, UTC'),
@@ -296,6 +315,12 @@ const SinkCopies = settings({
 export const dataSchemas = {
   roles: file('Roles', { roles: byName(Role, 'who may ask for what') }),
   purposes: file('Purposes of use', { purposes: byName(Purpose, 'why data is used') }),
+  agents: file('Agents', {
+    agents: Type.Record(Type.String({ minLength: 1 }), Agent, {
+      description:
+        'software that acts for people, by its id: it gets no more than its person, and no more than this',
+    }),
+  }),
   tiers: file('Tiers', {
     tiers: Type.Object({ '1': Tier, '2': Tier, '3': Tier }, { ...closed, description: 'how wide a need is' }),
   }),

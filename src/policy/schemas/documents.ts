@@ -109,8 +109,27 @@ const Confirmations = Type.Object(
   closed,
 );
 
+const Actor = { id: Text, issuer: Text };
+
+const Agent = Type.Object(
+  {
+    ...Actor,
+    chain: Type.Array(Type.Object(Actor, closed)),
+    properties: Type.Object(
+      {
+        client_id: Nullable(Text),
+        known_by: Type.Enum(['actor', 'client', 'credential']),
+        roles: Names,
+      },
+      closed,
+    ),
+  },
+  closed,
+);
+
 const Context = Type.Object(
   {
+    agent: Type.Optional(Agent),
     confirmations: Type.Optional(Confirmations),
     purpose: Text,
     tier: Nullable(Tier),

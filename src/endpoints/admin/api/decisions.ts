@@ -8,6 +8,7 @@ const filters = {
   until: optional(moment('decisions before')),
   decision_id: optional(text('id of the decision', 100)),
   subject: optional(text('`subject.id` of who asked', 512)),
+  agent: optional(text('`agent.id` of who acted for the subject', 512)),
   data_subject: optional(
     text('about whom: an id as customer records have it, or its pseudonym as decision records have it', 256),
   ),
