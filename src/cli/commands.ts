@@ -141,6 +141,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./replay.ts'),
   },
   {
+    name: 'mcp',
+    summary: 'propose the mapping of an MCP server: what each of its tools asks for',
+    load: () => import('./mcp.ts'),
+  },
+  {
     name: 'schemas',
     summary: 'JSON Schemas of every document: write them, or compare',
     load: () => import('./schemas.ts'),
