@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { prove } from '../decision-log/verify/proof.ts';
 import { countDecisions } from '../decision-log/index/count.ts';
 import type { Decision } from '../decision-log/index/query.ts';
+import type { RemovalReport } from '../decision-log/verify/removals.ts';
 import { SluiceError } from '../errors.ts';
 import {
   archive,
@@ -29,14 +30,15 @@ import {
 } from './decisions/proofs.ts';
 import { openRecord, recordQuestion } from './decisions/recorded.ts';
 import { reportCommand } from './decisions/report-options.ts';
-import { inLogWords, place, source, type SourceOptions, withSource } from './decisions/source.ts';
+import { inLogWords, place, removalsIn, source, type SourceOptions, withSource } from './decisions/source.ts';
 import { remove, type RemoveOptions } from './decisions/remove.ts';
 import { statement, type StatementOptions } from './decisions/statement.ts';
-import { decisionTable, width } from './decisions/table.ts';
+import { decisionTable, plain, width } from './decisions/table.ts';
 import { warnOfUnheardNames } from './decisions/unheard.ts';
 import { csvLine } from './csv.ts';
 import { colourful, type Io } from './io.ts';
 import { by } from './options.ts';
+import { counted } from './text.ts';
 
 const S3_ENDPOINT = 'the server of s3://…; default: AWS_ENDPOINT_URL, or Amazon S3 in AWS_REGION';
 
@@ -299,6 +301,7 @@ async function show(id: string, options: Options, io: Io): Promise<void> {
     const asked = { action: 'decisions.view', filters: { decision_id: id }, by: options.by } as const;
     await recordQuestion(at, asked, decision === null ? 0 : 1, io);
     if (decision === null) {
+      io.stderr.write(removedBefore(await removalsIn(at.dir)));
       io.stderr.write('sluice: no decision has this id in this log [record_not_found]\n');
       io.exitCode = 1;
       return;
@@ -313,6 +316,23 @@ async function show(id: string, options: Options, io: Io): Promise<void> {
   } finally {
     await log.close();
   }
+}
+
+/** most removals that are named; a daily retention makes many */
+const NAMED = 5;
+
+/** What may have become of a decision that is not there. */
+function removedBefore(removals: readonly RemovalReport[]): string {
+  const lines = removals
+    .slice(-NAMED)
+    .map(
+      ({ at, by: who, basis, records, filter }) =>
+        `sluice: it may be among the ${counted(records, 'record')} whose content ${plain(who)} removed on ${plain(at)} (${plain(filter)}; basis: ${plain(basis)})\n`,
+    );
+  const earlier = removals.length - lines.length;
+  if (earlier > 0)
+    lines.push(`sluice: or of ${counted(earlier, 'earlier removal')}: query --action decisions.remove\n`);
+  return lines.join('');
 }
 
 async function tail(options: Options & { lines: string; follow?: boolean }, io: Io): Promise<void> {

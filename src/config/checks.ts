@@ -1,7 +1,7 @@
 /** Runs the checks of each section, and checks what concerns several sections. */
 import { checkConsent } from '../consent/section.ts';
 import { checkBodies } from '../disclosure/section.ts';
-import { checkHolds, checkSinks } from '../decision-log/section.ts';
+import { checkHolds, checkInstance, checkSinks } from '../decision-log/section.ts';
 import type { Fault, Path, PlacedFault, Report } from '../documents/faults.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import type { YamlDocument } from '../documents/yaml.ts';
@@ -76,6 +76,7 @@ export function checkConfig(
   const decisionLog = sound('decision_log');
   if (decisionLog) {
     checkSinks(decisionLog.sinks, report);
+    checkInstance(decisionLog.journal, report);
     checkHolds(decisionLog.holds, report);
   }
   if (cors) checkCors(cors, report);

@@ -2,6 +2,7 @@
  * Section `decision_log`: where decisions are recorded, and which values of a request are masked.
  * One list of members, so that the reference has them in one place; hence the length.
  */
+import { isReservedInstance } from './instance.ts';
 import { DEFAULT_MASK } from './settings.ts';
 import {
   database,
@@ -85,7 +86,8 @@ const journalSchema = section({
   instance: optional(
     Type.String({
       pattern: '^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$',
-      description: 'first part of the names of this instance’s chains; default: the host name',
+      description:
+        'first part of the names of this instance’s chains, not `audit` or `removals`; default: the host name',
     }),
   ),
   key: optional(
@@ -326,6 +328,14 @@ export const decisionLogSchema = section({
 export type DecisionLogConfig = Static<typeof decisionLogSchema>;
 
 /** A date that does not exist would hold nothing, or everything. */
+export function checkInstance({ instance }: DecisionLogConfig['journal'], report: Report): void {
+  if (instance !== undefined && isReservedInstance(instance))
+    report(
+      ['decision_log', 'journal', 'instance'],
+      'is reserved: chains that begin with "audit" or "removals" are those of Sluice’s own commands; choose another name',
+    );
+}
+
 export function checkHolds(holds: DecisionLogConfig['holds'], report: Report): void {
   for (const [i, hold] of holds.entries())
     for (const name of ['since', 'until'] as const)

@@ -1,6 +1,7 @@
 /** Settings of the log, from the section `decision_log` of sluice.yaml, with defaults for what is omitted. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { isReservedInstance } from './instance.ts';
 import type { DecisionLogConfig } from './section.ts';
 import type { WorkerSettings } from './index/protocol.ts';
 import type { NoteSigner } from '../model/signing.ts';
@@ -42,9 +43,13 @@ export function settings(config: DecisionLogInput, baseDir: string): Settings {
     segmentAge: j.segment_age ?? DAY,
     minFree: j.min_free ?? 64 * MIB,
     maxRecord: j.max_record ?? 256 * KIB,
-    instance: instanceName(j.instance ?? hostname()),
+    instance: instanceName(j.instance ?? hostInstance(hostname())),
   };
 }
+
+/** A host may have a name that is reserved. */
+export const hostInstance = (host: string): string =>
+  isReservedInstance(instanceName(host)) ? `host-${host}` : host;
 
 const DAY = 86_400_000;
 const KIB = 1024;

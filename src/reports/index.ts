@@ -10,7 +10,8 @@ import { refusals } from './kinds/refusals.ts';
 import { systemAudit } from './kinds/system-audit.ts';
 import { unusedRights } from './kinds/unused-rights.ts';
 import { unusual } from './kinds/unusual.ts';
-import { type Context, type Report, REPORT_FORMAT, type ReportKind } from './report.ts';
+import { type Context, type Report, REPORT_FORMAT, type ReportKind, type Section } from './report.ts';
+import { momentIn, tableOf } from './sections.ts';
 
 export const REPORTS: readonly ReportKind[] = [
   customerAccess,
@@ -63,8 +64,30 @@ export async function makeReport(
     sources,
     filter: query,
     decisions: count,
-    sections: fold.end(),
+    sections: [...fold.end(), ...removedContent(context)],
   };
+}
+
+/** Whoever reads a report takes it for everything, unless it says what is missing. */
+function removedContent(context: Context): readonly Section[] {
+  const { removals, say } = context;
+  if (removals.length === 0) return [];
+  const rows = removals.map(({ at, records, by, basis, filter }) => [
+    momentIn(context, Date.parse(at)),
+    records,
+    by,
+    basis,
+    filter,
+  ]);
+  const columns = [
+    'column_time',
+    ['column_records', 'count'],
+    'column_by',
+    'column_basis',
+    'column_what',
+  ] as const;
+  const note = { note: say('removed_note') };
+  return [tableOf(context, 'removed_content', say('removed_content'), columns, rows, note)];
 }
 
 /** @throws SluiceError `input_invalid` for anything that is no report of this kind */

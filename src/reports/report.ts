@@ -106,6 +106,17 @@ export interface ReviewFacts {
   readonly due_at: number;
 }
 
+/** Content that was removed from the log: the report is without it. */
+export interface RemovalFacts {
+  /** RFC 3339 */
+  readonly at: string;
+  readonly by: string;
+  readonly basis: string;
+  /** which records, in words */
+  readonly filter: string;
+  readonly records: number;
+}
+
 /** What a system audit asks of the journal and the configuration. */
 export interface SystemFacts {
   readonly journal: {
@@ -172,6 +183,8 @@ export interface Context {
   /** open ones; null: there is no store */
   readonly reviews: readonly ReviewFacts[] | null;
   readonly system: SystemFacts | null;
+  /** from the whole log: what the content was about is not known any more */
+  readonly removals: readonly RemovalFacts[];
   /** an earlier report of the same kind */
   readonly previous: Report | null;
 }

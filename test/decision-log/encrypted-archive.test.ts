@@ -9,7 +9,7 @@ import { archive } from '../../src/decision-log/journal/archive.ts';
 import { unarchive } from '../../src/decision-log/journal/unarchive.ts';
 import { verifyFile } from '../../src/decision-log/verify/file.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { draft } from '../support/decision-records.ts';
 import { runCommand } from '../support/io.ts';
 import { openJournal, recordsOf, temporaryDirectory } from '../support/journals.ts';
@@ -187,4 +187,26 @@ test('a recipient that is no public key is refused, and nothing is moved', async
   expect(code).toBe(3);
   expect(stderr).toContain('age1nobody is not the public key of an age identity');
   expect(readdirSync(to)).toEqual([]);
+});
+
+test.each([
+  ['one long line', 'zeros', Buffer.alloc(100 << 20, '0'), 'longer than any record'],
+  ['a file that unpacks to far more', 'lines', Buffer.alloc(100 << 20, '{"a":1}\n'), 'unpacks to more than'],
+  ['a line without an end', 'half', Buffer.from('{"origin":'), 'a line that does not end'],
+])('%s is not taken out of an archive, and nothing of it is left', async (_, name, content, said) => {
+  const [from, to] = [temporaryDirectory(), temporaryDirectory()];
+  const file = join(from, `${name}-0011aabb.0000000000000001.jsonl.gz`);
+  writeFileSync(file, gzipSync(content));
+  const ran = await runCommand(['decisions', 'unarchive', file, '--to', to]);
+  expect(ran).toMatchObject({ code: 3, stderr: expect.stringContaining(said) });
+  expect(readdirSync(to)).toEqual([]);
+});
+
+test('a file that unpacks to far more than records do is not verified to its end', async () => {
+  const file = join(temporaryDirectory(), 'a.jsonl.gz');
+  writeFileSync(file, gzipSync(Buffer.alloc(100 << 20, '0')));
+  expect(await runCommand(['decisions', 'verify', file])).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('unpacks to more than'),
+  });
 });

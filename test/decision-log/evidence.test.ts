@@ -12,7 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { createGzip, gunzipSync } from 'node:zlib';
+import { pack } from 'tar-stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkBundle } from '../../src/decision-log/evidence/check.ts';
@@ -46,6 +47,7 @@ if (!hasPython) {
 /** A journal of two chains, with a decision in three parts. */
 async function journal(): Promise<{ dir: string; cwd: string; long: string }> {
   const [dir, cwd] = [temporaryDirectory(), temporaryDirectory()];
+  makeKey(cwd);
   await writeJournal(dir, 40);
   const other = await openJournal(dir, { instance: 'other' });
   const long = newDecisionId();
@@ -58,6 +60,10 @@ async function journal(): Promise<{ dir: string; cwd: string; long: string }> {
   await other.close();
   return { dir, cwd, long };
 }
+
+/** The key of a command that has no configuration. */
+const makeKey = (cwd: string): unknown =>
+  createSigning({ file: join(cwd, 'data/signing.jwk'), retired: [] }, { logger: silentLogger }).publicKeys();
 
 async function exported(...filter: string[]) {
   const { dir, cwd, long } = await journal();
@@ -167,11 +173,40 @@ describe('an evidence bundle', () => {
     const head = { origin, seq: 5, hash: link.prev_hash, at: '2026-11-22T08:00:00.000Z' };
     new HeadWriter(join(dir, `${origin}.head`), head, null).close();
     await writeJournal(dir, 1);
+    makeKey(cwd);
     await runCommand(['decisions', 'export', '--journal', dir, '--format', 'bundle', '-o', 'old'], { cwd });
     const { manifest } = await checkBundle(join(cwd, 'old'), null);
     expect(manifest.records).toBe(6);
     if (!hasPython) skip();
     expect(await script(join(cwd, 'old'))).toMatchObject({ code: 0 });
+  });
+
+  test.each([
+    ['export', '--format', 'bundle', '-o', 'evidence'],
+    ['prove', '', '-o', 'a.json'],
+  ])('is not made with a key that nobody else has: %s', async (command, ...more) => {
+    const { dir, long } = await journal();
+    const elsewhere = temporaryDirectory();
+    const args = more.map((arg) => (arg === '' ? long : arg));
+    const ran = await runCommand(['decisions', command, ...args, '--journal', dir], { cwd: elsewhere });
+    expect(ran).toMatchObject({ code: 2, stderr: expect.stringContaining('decisions checkpoint') });
+    expect(readdirSync(elsewhere)).toEqual([]);
+  });
+
+  test.each([
+    ['zeros', Buffer.alloc(100 << 20)],
+    ['newlines', Buffer.alloc(100 << 20, '\n')],
+  ])('is refused if it unpacks to far more than a bundle does: %s', async (_, content) => {
+    const { cwd } = await journal();
+    const tar = pack();
+    tar.entry({ name: 'bomb/records.ndjson' }, content);
+    tar.finalize();
+    const packed: Buffer[] = [];
+    for await (const chunk of tar.pipe(createGzip())) packed.push(chunk as Buffer);
+    writeFileSync(join(cwd, 'bomb.tar.gz'), Buffer.concat(packed));
+    const ran = await runCommand(['decisions', 'verify', 'bomb.tar.gz'], { cwd });
+    expect(ran).toMatchObject({ code: 3, stderr: expect.stringContaining('unpacks to more than') });
+    expect(readdirSync(cwd).sort()).toEqual(['bomb.tar.gz', 'data']);
   });
 
   test('is not made of nothing, nor over something', async () => {

@@ -13,6 +13,7 @@ import { type Choice, chooser, type Hold, type Wanted } from '../../src/decision
 import { remove, type RemovalOptions } from '../../src/decision-log/removal/remove.ts';
 import { isIn, Ranges, union } from '../../src/decision-log/removal/statement.ts';
 import { grow } from '../../src/decision-log/tree/log.ts';
+import { hostInstance } from '../../src/decision-log/settings.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
 import { systemClock } from '../../src/observability/clock.ts';
@@ -468,6 +469,19 @@ ${more}`;
       expect((await run(...question)).stderr, question[0]).toContain(
         'the content of records was removed from this log, and answers are without it',
       );
+    const stated = ['han', '档案管理规定', '11'];
+    const gone = await run('show', newDecisionId());
+    for (const text of stated) expect(gone.stderr).toContain(text);
+    for (const form of ['terminal', 'html', 'csv', 'json']) {
+      const { stdout: page } = await run('report', 'partners', '--format', form);
+      for (const text of stated) expect(page, form).toContain(text);
+    }
+    const person = `hmac:0011aabb:${'0'.repeat(64)}`;
+    for (const form of [[], ['--html'], ['--json']]) {
+      const { stdout: page } = await run('statement', person, ...form);
+      for (const text of ['档案管理规定', '11', '2026-']) expect(page, form.join()).toContain(text);
+      expect(page).not.toContain('han ');
+    }
     const queried = await run('query', '--action', 'decisions.remove', '--json');
     expect(JSON.parse(queried.stdout)).toMatchObject({
       kind: 'admin',
@@ -503,5 +517,29 @@ ${more}`;
     const { code, stderr } = await run('remove', '--until', '1d', '--basis', 'x');
     expect(code).not.toBe(0);
     expect(stderr).toContain('is not a date of the calendar');
+  });
+
+  test.each(['removals', 'audit', 'audit-east'])(
+    'an instance may not have the name of chains of commands: %s',
+    async (name) => {
+      const cwd = temporaryDirectory();
+      writeFileSync(
+        join(cwd, 'sluice.yaml'),
+        `version: 1\ndecision_log: { journal: { dir: ./journal, instance: ${name} } }\n`,
+      );
+      const { code, stderr } = await runCommand(['decisions', 'query'], { cwd });
+      expect(code).toBe(3);
+      expect(stderr).toContain('is reserved');
+      expect(existsSync(join(cwd, 'journal'))).toBe(false);
+    },
+  );
+
+  test('a host with such a name begins a chain of another', () => {
+    expect(['removals', 'Audit.example', 'auditor', 'crm-1'].map(hostInstance)).toEqual([
+      'host-removals',
+      'host-Audit.example',
+      'auditor',
+      'crm-1',
+    ]);
   });
 });

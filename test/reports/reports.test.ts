@@ -40,6 +40,7 @@ const contextOf = (over: Partial<Context> = {}): Context => ({
   policy: null,
   reviews: null,
   system: null,
+  removals: [],
   previous: null,
   ...over,
 });

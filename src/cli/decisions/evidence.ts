@@ -11,6 +11,7 @@ import { type CheckedBundle, checkBundle } from '../../decision-log/evidence/che
 import { type Selection, writeBundle } from '../../decision-log/evidence/write.ts';
 import type { DecisionQuery } from '../../decision-log/index/query.ts';
 import { type NoteKey, readKey } from '../../decision-log/tree/note.ts';
+import { bounded } from '../../decision-log/unpack.ts';
 import { SluiceError } from '../../errors.ts';
 import { readBundle } from '../../policy/bundle/bundle.ts';
 import { version } from '../../version.ts';
@@ -18,8 +19,9 @@ import type { Io } from '../io.ts';
 import { contentOf, holding } from '../signed.ts';
 import { counted, moment } from '../text.ts';
 import { progressBar } from './check.ts';
-import { covered, keysNamed, logSettings } from './proofs.ts';
-import { type Place, source } from './source.ts';
+import { covered, existingLogSettings, keysNamed } from './proofs.ts';
+import { type Place, removalsIn, source } from './source.ts';
+import { plain } from './table.ts';
 import { warnOfUnheardNames } from './unheard.ts';
 
 export interface BundleOptions {
@@ -52,7 +54,7 @@ export async function exportBundle(
     io.exitCode = 1;
     return 0;
   }
-  const settings = logSettings(at, io);
+  const settings = existingLogSettings(at, io);
   for (const [origin, seqs] of selection.places)
     await covered(
       origin,
@@ -81,6 +83,7 @@ export async function exportBundle(
       by: options.by ?? userInfo().username,
       sluice: version(),
       filter: query,
+      removals: await removalsIn(at.dir),
       policies: new Map(
         [...policies].flatMap(([revision, { path, content }]) =>
           selection.policies.some((p) => p.revision === revision) ? [[path, content] as const] : [],
@@ -233,7 +236,7 @@ async function unpacked(archive: string, dir: string): Promise<void> {
     }
   })();
   try {
-    await Promise.all([pipeline(createReadStream(archive), createGunzip(), tar), written]);
+    await Promise.all([pipeline(createReadStream(archive), createGunzip(), bounded(archive), tar), written]);
   } catch (cause) {
     throw cause instanceof SluiceError ? cause : refused('the archive cannot be read', cause);
   }
@@ -287,6 +290,11 @@ function described(name: string, checked: CheckedBundle, isCompared: boolean): s
     unfinished === 0
       ? ''
       : `${counted(unfinished, 'decision')} without a last part: the answer was broken off.\n`,
+    // Bundles of earlier versions do not say it.
+    ...(manifest.removals ?? []).map(
+      ({ at, by, basis, records }) =>
+        `Before, on ${plain(at)}, ${plain(by)} removed the content of ${counted(records, 'record')} of the log. Basis: ${plain(basis)}. The bundle is without it.\n`,
+    ),
     isCompared
       ? ''
       : `Not checked: whose key it is. Compare it with the one that the owner of the log publishes (--public-key):\n  ${checked.key}\n`,

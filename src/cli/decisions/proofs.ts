@@ -1,5 +1,5 @@
 /** `sluice decisions checkpoint`, `prove` and `verify-proof`: signed statements about the log that others can check without it. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { listOrigins } from '../../decision-log/journal/directory.ts';
 import { createLogKeeper } from '../../decision-log/tree/keep.ts';
@@ -25,6 +25,20 @@ export const logSettings = (at: Place, io: Io) => ({
   signer: createSigning(at.signing, { logger: createLogger({ level: 'warn' }, io.stderr) }).notes,
   progress: progressBar(io, 'hashing', 'records').update,
 });
+
+/**
+ * For commands that read. Without a configuration a key would be made here that nobody else has, and what it signs would prove nothing.
+ * @throws SluiceError `usage_invalid` if there is no key
+ */
+export function existingLogSettings(at: Place, io: Io): ReturnType<typeof logSettings> {
+  const { isConfigured, signing } = at;
+  if (!isConfigured && !existsSync(signing.file))
+    throw new SluiceError(
+      'usage_invalid',
+      `The key that signs this log is not known: there is no configuration, and no ${signing.file}. Name the configuration of the sidecar with -c FILE (no --journal is needed then), or run \`sluice decisions checkpoint\` first, which makes a key.`,
+    );
+  return logSettings(at, io);
+}
 
 /**
  * Without a configuration the key may be another than the sidecar's, and its checkpoint must not be signed anew with it.
@@ -97,7 +111,7 @@ export async function proveDecision(id: string, options: ProveOptions, io: Io): 
     io.exitCode = 1;
     return;
   }
-  const settings = logSettings(at, io);
+  const settings = existingLogSettings(at, io);
   for (const { origin, seq } of decision.chain) await covered(origin, seq, at, settings);
   const file = `${JSON.stringify(await proofOf(at.dir, id, decision.chain), null, 2)}\n`;
   if (options.out === undefined) {

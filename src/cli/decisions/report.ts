@@ -18,7 +18,7 @@ import { policyFacts, reviewFacts, systemFacts } from './report-facts.ts';
 import { recordQuestion } from './recorded.ts';
 import type { ReportOptions } from './report-options.ts';
 import { reportCsv, reportText } from './report-text.ts';
-import { hasher, inLogWords, type Place, place, source, type SourceOptions } from './source.ts';
+import { hasher, inLogWords, type Place, place, removalsIn, source, type SourceOptions } from './source.ts';
 import { table, width } from './table.ts';
 
 export async function report(name: string | undefined, options: ReportOptions, io: Io): Promise<void> {
@@ -134,6 +134,7 @@ async function make(
     policy,
     reviews,
     system,
+    removals: await removalsIn(at.dir),
     previous,
   };
   const { since: _, ...everything } = query;

@@ -14,6 +14,7 @@ import { scanQuery } from '../../decision-log/index/scan.ts';
 import { listOrigins } from '../../decision-log/journal/directory.ts';
 import { isOfRemovals } from '../../decision-log/removal/statement.ts';
 import { generatedKey, keyBytes, readSecret } from '../../decision-log/secret.ts';
+import { readRemovals, type RemovalReport } from '../../decision-log/verify/removals.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import type { SigningConfig } from '../../signing/section.ts';
 import type { Io } from '../io.ts';
@@ -138,6 +139,10 @@ export async function source(at: Place, io: Io): Promise<QueryInterface & { clos
   }
   return store;
 }
+
+/** What was removed from the log, as far as statements that are durable say it: answers are without it. */
+export const removalsIn = async (dir: string): Promise<readonly RemovalReport[]> =>
+  existsSync(dir) ? (await readRemovals(dir)).report() : [];
 
 /** No answer holds what was removed, and a count must not be taken for a count of everything. */
 export async function tellOfRemovals({ dir }: Pick<Place, 'dir'>, io: Io): Promise<void> {

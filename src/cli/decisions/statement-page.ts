@@ -30,8 +30,15 @@ const CHANGES: Readonly<Record<string, Words>> = {
   erasure_rejected: { zh: '请求未获准许', en: 'request not granted' },
 };
 
-export function statementPage(statement: Statement): string {
-  const { data_subject, since, until, disclosures, changes } = statement;
+/** Content of records that the log had. */
+interface Removed {
+  readonly at: string;
+  readonly records: number;
+  readonly basis: string;
+}
+
+export function statementPage(statement: Statement & { readonly removed: readonly Removed[] }): string {
+  const { data_subject, since, until, disclosures, changes, removed } = statement;
   return `<!doctype html>
 <html lang="zh-CN">
 <head>
@@ -69,12 +76,24 @@ ${
         ]),
       )
 }
-<p>“部分隐去”：所提供的内容经过遮盖、概括或假名化。“含他人”：该次查询同时涉及其他人，所列类别为整次查询的类别。<br>
+${removed.length === 0 ? '' : removedContent(removed)}<p>“部分隐去”：所提供的内容经过遮盖、概括或假名化。“含他人”：该次查询同时涉及其他人，所列类别为整次查询的类别。<br>
 <span lang="en">“Disguised”: masked, generalized or pseudonymized. “With others”: the answer was about other people, too, and the kinds are those of the whole answer.</span></p>
 </body>
 </html>
 `;
 }
+
+const removedContent = (
+  removed: readonly Removed[],
+): string => `<h2>已删除的记录 <span lang="en">Removed records</span></h2>
+<p>日志中下列数量的记录的内容已依据所列理由删除，其中可能包括涉及您的记录。本说明不包含这些记录。<br>
+<span lang="en">The content of these numbers of records of the log was removed. Some of them may have been about you. This statement is without them.</span></p>
+${table(
+  ['时间', 'Time'],
+  ['记录数', 'Records'],
+  ['依据', 'Basis'],
+)(removed.map(({ at, records, basis }) => [time(at), String(records), text(basis)]))}
+`;
 
 const NONE = '<p>无 <span lang="en">None</span></p>';
 

@@ -5,9 +5,9 @@ import type { Io } from '../io.ts';
 import { counted } from '../text.ts';
 import { filters as filtersOf } from './filters.ts';
 import { recordQuestion } from './recorded.ts';
-import { inLogWords, place, source, type SourceOptions } from './source.ts';
+import { inLogWords, place, removalsIn, source, type SourceOptions } from './source.ts';
 import { statementPage } from './statement-page.ts';
-import { table, width } from './table.ts';
+import { plain, table, width } from './table.ts';
 
 export interface StatementOptions extends SourceOptions {
   readonly since?: string;
@@ -26,7 +26,13 @@ export async function statement(id: string, options: StatementOptions, io: Io): 
   const log = await source(at, io);
   try {
     const filters = inLogWords(wanted, options, at, io);
-    const found = await statementOf(id, filters, log, new Date());
+    // It names no employee.
+    const removed = (await removalsIn(at.dir)).map(({ at: when, records, basis }) => ({
+      at: when,
+      records,
+      basis,
+    }));
+    const found = { ...(await statementOf(id, filters, log, new Date())), removed };
     const asked = {
       action: 'decisions.query',
       filters,
@@ -51,7 +57,13 @@ export async function statement(id: string, options: StatementOptions, io: Io): 
           table(['time (UTC)', 'recipient', 'who', 'purpose', 'kinds of data'], rows, width(io)),
         );
       io.stdout.write(
-        `${counted(found.disclosures.length, 'disclosure')}, ${counted(found.changes.length, 'change')} of consents and requests\n`,
+        removed
+          .map(
+            ({ at: when, records, basis }) =>
+              `On ${when.slice(0, 10)} the content of ${counted(records, 'record')} of the log was removed. Basis: ${plain(basis)}. This statement is without it.\n`,
+          )
+          .join('') +
+          `${counted(found.disclosures.length, 'disclosure')}, ${counted(found.changes.length, 'change')} of consents and requests\n`,
       );
     }
   } finally {

@@ -44,6 +44,15 @@ export interface Manifest {
     /** null: the policy is not in the bundle */
     readonly file: string | null;
   }[];
+  /** content that was removed from the log before, whatever it was about: no bundle has it */
+  readonly removals: readonly {
+    readonly decision_id: string;
+    readonly at: string;
+    readonly by: string;
+    readonly basis: string;
+    readonly filter: string;
+    readonly records: number;
+  }[];
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
 }
 

@@ -215,6 +215,8 @@ def main():
         print("THE BUNDLE DOES NOT HOLD: %s" % (why or type(why).__name__))
         sys.exit(1)
     print("exported    %s by %s, filter %s" % (manifest["at"], manifest["by"], json.dumps(manifest["filter"], ensure_ascii=False)))
+    for removal in manifest.get("removals", []):
+        print("removed     %s by %s: content of %d records of the log, which the bundle is without; basis: %s" % (json.dumps(removal["at"]), json.dumps(removal["by"]), removal["records"], json.dumps(removal["basis"])))
     print("The bundle holds: these records are in the log that the key has signed, and none was changed.")
     if not given:
         print("NOT CHECKED: whose key it is. Compare it with the one that the owner of the log publishes (--key):\n  " + read("keys.txt").decode().split("\n")[0])

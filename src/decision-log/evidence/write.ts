@@ -38,7 +38,8 @@ export interface Selection {
   readonly policies: Manifest['policies'];
 }
 
-export interface BundleSettings extends Pick<Manifest, 'name' | 'at' | 'by' | 'sluice' | 'filter'> {
+export interface BundleSettings
+  extends Pick<Manifest, 'name' | 'at' | 'by' | 'sluice' | 'filter' | 'removals'> {
   /** of the journal */
   readonly journal: string;
   /** has signed the checkpoints; signs the manifest */
@@ -73,7 +74,7 @@ export async function writeBundle(
   for (const [path, content] of settings.policies) put(path, content);
   put('verify.py', SCRIPT);
   put('README.md', readme(spellKey(keys[0]!)));
-  const { at, by, sluice, filter } = settings;
+  const { at, by, sluice, filter, removals } = settings;
   const manifest: Manifest = {
     format: BUNDLE_FORMAT,
     name,
@@ -84,6 +85,14 @@ export async function writeBundle(
     decisions: selection.decisions,
     records,
     policies: selection.policies,
+    removals: removals.map(({ decision_id, at: when, by: who, basis, filter: what, records: count }) => ({
+      decision_id,
+      at: when,
+      by: who,
+      basis,
+      filter: what,
+      records: count,
+    })),
     files: await filesIn(dir),
   };
   const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);

@@ -1,13 +1,16 @@
 /** Reads archived segments back: decrypts and decompresses them into a directory of their own, and verifies each. */
-import { createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { SluiceError } from '../../errors.ts';
 import { type Identities, openFile } from '../age.ts';
+import { bounded } from '../unpack.ts';
 import { verifyFile } from '../verify/file.ts';
 import { makeDirectory, syncDirectory } from './directory.ts';
+import { splitLines } from './lines.ts';
 
 /** Name of a segment in an archive: that of the segment, and how it was written. */
 export const ARCHIVED_SEGMENT = /^([a-z0-9-]+\.\d{16}\.jsonl)(?:\.gz)?(?:\.age)?$/;
@@ -43,9 +46,11 @@ export async function unarchive(options: {
     try {
       const packed = await openFile(path, identities);
       const plain = /\.gz(\.age)?$/.test(path) ? createGunzip() : new PassThrough();
-      await pipeline(packed, plain, createWriteStream(draft, { mode: 0o640 }));
+      // Opened here: a stream that fails before it has opened its file may create it after it was removed.
+      const file = await open(draft, 'w', 0o640);
+      await pipeline(packed, plain, bounded(path), lined(path), file.createWriteStream());
     } catch (cause) {
-      if (existsSync(draft)) rmSync(draft);
+      rmSync(draft, { force: true });
       if (cause instanceof SluiceError) throw cause;
       throw new SluiceError('input_invalid', {
         message: `${path} cannot be read to its end: it was altered or cut off.`,
@@ -67,3 +72,17 @@ export async function unarchive(options: {
   syncDirectory(to);
   return found;
 }
+
+/** Passes lines on, until one is longer than any record. */
+const lined = (path: string) =>
+  async function* (plain: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+    for await (const lines of splitLines(plain)) {
+      if (!lines.at(-1)!.complete)
+        throw new SluiceError(
+          'input_invalid',
+          `${path} has a line that does not end, or is longer than any record: it was altered or cut off, or is no segment.`,
+        );
+      yield Buffer.concat(lines.flatMap(({ bytes }) => [bytes, NEWLINE]));
+    }
+  };
+const NEWLINE = Buffer.from('\n');

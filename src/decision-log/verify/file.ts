@@ -15,6 +15,7 @@ import { readCopy } from '../journal/copy.ts';
 import { errno } from '../journal/directory.ts';
 import { type Line, splitLines } from '../journal/lines.ts';
 import { isCut, SegmentReader } from '../journal/reader.ts';
+import { bounded } from '../unpack.ts';
 import { type ProblemKind, Problems } from './problems.ts';
 import { FAULTS, WITHOUT_RECORD } from './verify.ts';
 
@@ -256,7 +257,7 @@ async function* linesOf(path: string, identities: Identities): AsyncGenerator<Li
     const packed = Readable.from(all);
     const plain = createGunzip();
     packed.once('error', (e) => plain.destroy(e));
-    for await (const lines of splitLines(packed.pipe(plain))) yield* lines;
+    for await (const lines of splitLines(bounded(path)(packed.pipe(plain)))) yield* lines;
   } finally {
     raw.destroy();
   }
