@@ -11,6 +11,7 @@ import { FORMATS } from './formats/formats.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { IdleTimer } from './session/idle-timer.ts';
 import { Session } from './session/engine.ts';
+import { runEndless } from './session/endless.ts';
 import { TREATMENT_FILES } from './treatments/registry.ts';
 import type { Treatment, TreatmentKeys } from './treatments/treatment.ts';
 
@@ -50,7 +51,10 @@ export function createDisclosureStage(dependencies: DisclosureDependencies): Dis
   };
 
   return {
-    disclose: (body, plan) => run(open(plan), body, limits),
+    disclose(body, plan) {
+      const endless = formats.get(plan.format)?.endless?.(limits);
+      return endless === undefined ? run(open(plan), body, limits) : runEndless(endless, open, body, plan);
+    },
     discloseBuffer(body, plan) {
       const session = open(plan);
       const done = session.pushAll(body);

@@ -15,8 +15,9 @@ export type FormatName = string;
  * - `elements`: as `value`, but elements may repeat at each step of a pointer
  * - `rows`: each row, line or entry is a record
  * - `single`: the body is one record
+ * - `events`: the body may never end. Each event is a record, or has them where the route says
  */
-export type Layout = 'value' | 'elements' | 'rows' | 'single';
+export type Layout = 'value' | 'elements' | 'rows' | 'single' | 'events';
 
 /** Null: the format is known only when the answer comes. */
 export type LayoutOf = (format: FormatName | null) => Layout | null;
@@ -87,6 +88,11 @@ export interface DisclosurePlan {
   identify?(values: readonly TypedId[]): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>>;
   /** states of data subjects; @throws SluiceError consent_unavailable */
   consents(ids: readonly string[]): States | Promise<States>;
+  /**
+   * A body that may never end: the plan for what has arrived now, by the policy that is in force now.
+   * @throws SluiceError what refuses the rest
+   */
+  renew?(): DisclosurePlan | Promise<DisclosurePlan>;
   /** asks the policy; cached by the caller's policy snapshot; `resource` is the catalog's name */
   ask(
     resource: string,
@@ -104,6 +110,8 @@ export interface DisclosurePart {
   readonly summary: DisclosureSummary;
   readonly last: boolean;
   readonly lookups: LookupRange;
+  /** Keeps the connection alive: its bytes are Sluice's own and tell of nothing, so that no record covers them. */
+  readonly heartbeat?: true;
 }
 
 /** The calls of `plan.consents` whose states a part rests on, counted from 0; `to` is not one of them. Two parts may rest on the same call. */

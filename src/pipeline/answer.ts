@@ -1,4 +1,5 @@
 /** What an upstream's answer is: data, an error, or nothing; in which format; one record or several. */
+import { SluiceError } from '../errors.ts';
 import type { Media } from '../disclosure/media.ts';
 import { LISTS, WRITES } from '../model/actions.ts';
 import type { Selected } from '../routing/index.ts';
@@ -11,6 +12,8 @@ import type { Stages } from './stages.ts';
 export interface Answered extends Access {
   readonly response: UpstreamResponse;
   readonly listing: Listing;
+  /** Access to what comes next of a stream, decided anew. @throws SluiceError what refuses it */
+  again(): Promise<Access>;
   /** headers that were forwarded */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -71,14 +74,24 @@ export function refuseStatus(
 
 /** An error may come as an HTML page where a success comes as data: then only its status is passed on. */
 export function mediaOf({ request, selected, response }: Answered, failure: boolean, stages: Stages): Media {
+  const { format } = selected.route.response;
   try {
-    return stages.mediaOf(response.headers, selected.route.response, request.headers.accept);
+    const media = stages.mediaOf(response.headers, selected.route.response, request.headers.accept);
+    // What is reserved of quotas, how a list is asked for and how long is waited depend on it before the answer comes.
+    if (media.layout === 'events' && stages.layoutOf(format) !== 'events') throw undeclaredStream();
+    return media;
   } catch (error) {
     if (!failure) throw error;
     const { status, headers } = response;
     throw statusWithheld(status, stages.headersOf(selected.route.upstream).refused(status, headers));
   }
 }
+
+const undeclaredStream = (): SluiceError =>
+  new SluiceError(
+    'response_format_unsupported',
+    'The upstream answered with a stream of events. Set response.format on the route to sse if it may.',
+  );
 
 /** Whether an answer of the route is one record or none, as far as the route says. */
 export const isOfOne = ({ route: { records }, action }: Selected): boolean =>
@@ -99,6 +112,8 @@ export function shapeOf(
   { layout }: Media,
   stages: Stages,
 ): AnswerShape {
+  // A stream is no answer of one record, though it may have one: its head has left before it is known.
+  if (layout === 'events') return { records: route.records, single: false, perhapsSingle: false };
   const lists = LISTS.has(action);
   // The route of a list may leave it to the catalog where the records are.
   const records = route.records ?? (lists && layout === 'value' ? stages.recordsOf(catalog) : null);

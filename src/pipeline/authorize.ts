@@ -1,6 +1,7 @@
 /**
  * The authorization core: who asks, what for, and whether the policy permits it. Every endpoint asks through `authorize`, so that no check
  * can be missing in one of them. An endpoint translates its protocol into an `AuthorizationRequest`; there need be no proxied request.
+ * Longer than most: a second place could leave a check out.
  */
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Authenticated, Headers, Peer } from '../identity/types.ts';
@@ -62,6 +63,17 @@ export interface Authorized<T extends Target = Target> {
   readonly provenSubject: string | null;
   /** what the policy was asked, in the tier in force: input of the questions about disclosure */
   readonly input: PolicyInput;
+  /**
+   * Decides anew for what comes next of a long answer, by everything that is in force now. What was counted is not counted again.
+   * @throws SluiceError every refusal
+   */
+  again(): Promise<Authorized<T>>;
+}
+
+/** A request that was permitted before, and still goes on. */
+interface Before<T> {
+  readonly target: T;
+  readonly quota: QuotaState | null;
 }
 
 /**
@@ -74,11 +86,22 @@ export async function authorize<T extends Target>(
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<Authorized<T>> {
+  return permit(request, entry, stages, null);
+}
+
+/** @param before null: the request has just come */
+async function permit<T extends Target>(
+  request: AuthorizationRequest<T>,
+  entry: DecisionEntry,
+  stages: Stages,
+  before: Before<T> | null,
+): Promise<Authorized<T>> {
+  const at = before === null ? new Date(entry.timestamp) : later(entry, stages);
   // Awaited only where there is a promise.
   const authenticated = authenticate(request, entry, stages);
   const caller = authenticated instanceof Promise ? await authenticated : authenticated;
 
-  const found = request.target();
+  const found = before === null ? request.target() : before.target;
   const target = found instanceof Promise ? await found : found;
   entry.action = target.action;
   entry.resource = target.resource;
@@ -90,35 +113,39 @@ export async function authorize<T extends Target>(
   const use = purposeOf(request.headers, caller, target, known, stages);
   entry.setPurpose(use);
   const action = { name: target.action, properties: target.properties(use) };
-  const holding = grantsFor(target.resource, caller.subject, use, entry, stages);
+  const holding = grantsFor(target.resource, caller.subject, use, at, stages);
   const held = holding instanceof Promise ? await holding : holding;
-  const checking = proofOf(request.headers, caller.subject, entry, stages);
+  const checking = proofOf(request.headers, caller.subject, at, stages);
   const proof = checking instanceof Promise ? await checking : checking;
   const { data } = snapshot;
-  const reserving = stages.quotas.reserve({
-    data,
-    subject: caller.subject,
-    agent: caller.agent?.id ?? null,
-    purpose: use.purpose,
-    single: target.single,
-  });
+  const reserving =
+    before === null
+      ? stages.quotas.reserve({
+          data,
+          subject: caller.subject,
+          agent: caller.agent?.id ?? null,
+          purpose: use.purpose,
+          single: target.single,
+        })
+      : null;
   if (reserving !== null) target.lookAhead?.(snapshot);
   const reserved = reserving === null ? null : await reserving;
   if (reserved !== null) entry.reserved(reserved);
   const confirmations = isOutside(use.recipient)
-    ? await stages.shares?.confirmations(use.recipient, new Date(entry.timestamp))
+    ? await stages.shares?.confirmations(use.recipient, at)
     : null;
+  const quota = before === null ? (reserved?.state ?? null) : before.quota;
   const asked = policyInput({
     action,
     ...(caller.agent === undefined ? {} : { agent: caller.agent }),
     ...(confirmations ? { confirmations } : {}),
     grants: held.grants,
-    quota: reserved?.state ?? null,
+    quota,
     request: entry.request,
     verification: proof?.state ?? null,
     resource: target.resource,
     subject: caller.subject,
-    time: entry.timestamp,
+    time: before === null ? entry.timestamp : at.toISOString(),
     use,
   });
   entry.setInput(asked);
@@ -128,11 +155,30 @@ export async function authorize<T extends Target>(
   entry.endStage('decision');
   if (!answer.allow) throw denied(answer.reasons, answer.obligations.step_up ?? null);
   if (filter !== null) entry.internalReasons = [{ code: 'record_filter', message: filterText(filter) }];
-  if (provenSubject !== null && proof?.use !== undefined && !(await proof.use(new Date(entry.timestamp))))
-    throw unproven(entry);
-  const decision = held.limited === null ? answer : await using(held.limited, answer, entry, stages);
-  if (isDemanded(decision.obligations.review)) await stages.reviews.open(reviewable(entry));
-  return { target, use, snapshot, known, decision, filter, retention, provenSubject, input };
+  const decision = held.limited === null ? answer : limitedBy(held.limited, answer);
+  if (before === null) {
+    if (provenSubject !== null && proof?.use !== undefined && !(await proof.use(at))) throw unproven(entry);
+    if (held.limited !== null) await useOf(held.limited, entry, stages);
+    if (isDemanded(decision.obligations.review)) await stages.reviews.open(reviewable(entry));
+  }
+  return {
+    target,
+    use,
+    snapshot,
+    known,
+    decision,
+    filter,
+    retention,
+    provenSubject,
+    input,
+    again: () => permit(request, entry, stages, { target, quota }),
+  };
+}
+
+/** A clock that is set back makes nothing valid again. */
+function later({ timestamp }: DecisionEntry, { clock }: Stages): Date {
+  const [begun, now] = [new Date(timestamp), clock.now()];
+  return now > begun ? now : begun;
 }
 
 /**
@@ -176,26 +222,25 @@ export const purposeOf = (
 const proofOf = (
   headers: Headers,
   subject: Subject,
-  entry: DecisionEntry,
+  at: Date,
   { verifications }: Stages,
-): Proof | null | Promise<Proof | null> =>
-  verifications?.check({ headers, caller: subject.id, at: new Date(entry.timestamp) }) ?? null;
+): Proof | null | Promise<Proof | null> => verifications?.check({ headers, caller: subject.id, at }) ?? null;
 
 const NO_GRANTS: HeldGrants = Object.freeze({ grants: Object.freeze([]), limited: null });
 
-/** The grants that hold for the request when it came. */
+/** The grants that hold for the request. */
 export const grantsFor = (
   resource: Resource,
   subject: Subject,
   { purpose, grant }: PurposeOfUse,
-  entry: DecisionEntry,
+  at: Date,
   { grants }: Stages,
 ): HeldGrants | Promise<HeldGrants> =>
   grants === undefined
     ? NO_GRANTS
     : grants.active({
         subject: subject.id,
-        at: new Date(entry.timestamp),
+        at,
         purpose,
         resource: resource.type,
         id: resource.id ?? null,
@@ -203,15 +248,14 @@ export const grantsFor = (
       });
 
 /**
- * Counts a use of a limited grant, before anything is asked of the upstream, and keeps to its number of records.
+ * Counts a use of a limited grant, before anything is asked of the upstream.
  * @throws SluiceError `grant_used_up`
  */
-async function using(
-  { id, max_records }: NonNullable<HeldGrants['limited']>,
-  answer: DecisionAnswer,
+async function useOf(
+  { id }: NonNullable<HeldGrants['limited']>,
   entry: DecisionEntry,
   { grants }: Stages,
-): Promise<DecisionAnswer> {
+): Promise<void> {
   const at = new Date(entry.timestamp);
   const isCounted = await grants?.use(id, { subject: entry.subject?.id ?? '', at, decision_id: entry.id });
   if (isCounted !== true)
@@ -219,6 +263,13 @@ async function using(
       'grant_used_up',
       'The grant that the request names has no use left, or has just ended. Request another, or ask without it.',
     );
+}
+
+/** Keeps to the number of records of a limited grant. */
+function limitedBy(
+  { max_records }: NonNullable<HeldGrants['limited']>,
+  answer: DecisionAnswer,
+): DecisionAnswer {
   if (max_records === null) return answer;
   const most = Math.min(max_records, answer.obligations.max_records ?? max_records);
   return { ...answer, obligations: { ...answer.obligations, max_records: most } };

@@ -94,7 +94,7 @@ export async function openCall(call: Call, entry: DecisionEntry, stages: Stages)
     entry,
     stages,
   );
-  const { access, forwarded, listing } = await prepare(request, authorized, entry, own);
+  const { access, again, forwarded, listing } = await prepare(request, authorized, entry, own);
   entry.endStage('policy');
   const { selected } = access;
   return {
@@ -109,7 +109,7 @@ export async function openCall(call: Call, entry: DecisionEntry, stages: Stages)
       };
       const route = several ? severalOf(selected.route) : selected.route;
       await disclose(
-        { ...access, selected: { ...selected, route }, response, listing, headers: forwarded.headers },
+        { ...access, again, selected: { ...selected, route }, response, listing, headers: forwarded.headers },
         reply,
         entry,
         own,

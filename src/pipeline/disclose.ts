@@ -18,7 +18,8 @@ import {
 import { CodedReply } from './coded-reply.ts';
 import { errorShape } from './error-shape.ts';
 import { hasMore } from './next-page.ts';
-import { LookUps } from './look-ups.ts';
+import { FRESH } from './fresh.ts';
+import { CurrentLookUps } from './look-ups.ts';
 import { disclosurePlan } from './plan.ts';
 import { type DecisionEntry, NOTHING_DISCLOSED } from './record.ts';
 import { recordNotFound } from './refusal.ts';
@@ -44,7 +45,10 @@ export async function disclose(
   if (emptyList !== null && (kind.missing || kind.bodiless))
     return releaseEmptyList({ emptyList, headOnly }, NOTHING_DISCLOSED, reply, entry, stages);
   refuseStatus(answered, kind, stages);
-  const empty = kind.bodiless || body.empty();
+  const arrived = kind.bodiless || body.empty();
+  // The first event of a stream may come late, and its caller wants to know that it is connected.
+  const isStream = stages.layoutOf(answered.selected.route.response.format) === 'events';
+  const empty = isStream && arrived !== true ? false : arrived;
   // Where the headers name a format that is refused, Sluice does not wait for the body: it may never begin, or never end.
   const named = empty !== true && response.headers['content-type'] !== undefined;
   const known = named ? mediaOf(answered, kind.failure, stages) : null;
@@ -53,15 +57,16 @@ export async function disclose(
 
   const media = known ?? mediaOf(answered, kind.failure, stages);
   const shape = shapeOf(answered, kind, media, stages);
-  const lookups = new LookUps(answered, entry, stages);
+  const lookups = new CurrentLookUps(answered, entry, stages);
   const plan = planOf(answered, kind, media, shape, lookups, entry, stages);
   // What came uncompressed is not compressed: lengths would tell of contents (BREACH).
   // Nor is a guarded list: many upstreams compress long answers only, so that the coding would tell how much was found.
   const encoding =
-    listing.guarded || media.encodings.length === 0
+    listing.guarded || media.encodings.length === 0 || media.layout === 'events'
       ? null
       : stages.encoding(request.headers['accept-encoding']);
-  const undivided = media.encodings.length === 0 ? body.whole(UNDIVIDED) : null;
+  const isWhole = media.encodings.length === 0 && media.layout !== 'events';
+  const undivided = isWhole ? body.whole(UNDIVIDED) : null;
   const disclosed =
     undivided === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
@@ -109,16 +114,30 @@ const emptyHeaders = (
 
 function planOf(
   answered: Answered,
-  { emptyList }: AnswerKind,
+  kind: AnswerKind,
   media: Media,
-  { records, single, perhapsSingle }: AnswerShape,
-  lookups: LookUps,
+  shape: AnswerShape,
+  lookups: CurrentLookUps,
   entry: DecisionEntry,
   stages: Stages,
 ): DisclosurePlan {
+  const { emptyList } = kind;
+  const { records, single, perhapsSingle } = shape;
   const { selected, response, listing } = answered;
   const { action, added, queryFields, route } = selected;
   const { paged, page } = listing;
+  let decidedAt = stages.clock.micros();
+  let current: Answered = answered;
+  const renew = async (): Promise<DisclosurePlan> => {
+    const isFresh = stages.clock.micros() - decidedAt <= FRESH;
+    if (!isFresh || stages.policy.current() !== current.snapshot) {
+      decidedAt = stages.clock.micros();
+      current = { ...answered, ...(await answered.again()) };
+    }
+    lookups.begin(current);
+    const { renew: _again, ...next } = planOf(current, kind, media, shape, lookups, entry, stages);
+    return next;
+  };
   const plan: DisclosurePlan = disclosurePlan(
     answered,
     WRITES.has(action) ? asRead(answered.input) : answered.input,
@@ -129,7 +148,8 @@ function planOf(
       charset: media.charset,
       charsetCertain: route.response.charset !== null,
       records,
-      recordFirst: single || perhapsSingle || emptyList !== null,
+      recordFirst: single || perhapsSingle || (emptyList !== null && media.layout !== 'events'),
+      ...(media.layout === 'events' ? { renew } : {}),
       searched: queryFields,
       paged,
       page,
@@ -154,7 +174,7 @@ function optionsOf(
   { emptyList, headOnly, searched }: AnswerKind,
   media: Media,
   { single, perhapsSingle }: AnswerShape,
-  lookups: LookUps,
+  lookups: CurrentLookUps,
   entry: DecisionEntry,
   stages: Stages,
 ): PartsOptions {
@@ -179,6 +199,8 @@ function optionsOf(
             },
       ),
       ...stages.responses.disclosed(entry.id, media.contentType, guarded ? catalogued(summary) : summary),
+      // Proxies such as nginx would collect the events of a while.
+      ...(media.layout === 'events' ? { 'x-accel-buffering': 'no' } : {}),
       // Always told: where a long list is cut is not known before its first part has left.
       ...(single || mostRecords === null ? {} : { 'sluice-max-records': String(mostRecords) }),
     }),

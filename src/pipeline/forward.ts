@@ -18,19 +18,20 @@ import { searchedWrite, type WrittenRequest, writtenRequest } from './write.ts';
 
 export interface Prepared {
   readonly access: Access;
+  /** Access to what comes next of a long answer, decided anew. @throws SluiceError what refuses it */
+  again(): Promise<Access>;
   readonly forwarded: UpstreamRequest;
   /** the upstream is told to write only if the record has not changed */
   readonly conditional: boolean;
   readonly listing: Listing;
 }
 
-/** @throws SluiceError what keeps the request from being forwarded */
-export async function prepare(
+async function accessOf(
   request: Access['request'],
   { target, snapshot, input, decision, filter, retention, provenSubject: proven }: Authorized<Routed>,
   entry: DecisionEntry,
   stages: Stages,
-): Promise<Prepared> {
+): Promise<Access> {
   const selected = filter === null ? target.selected : target.selected.filtered(filter);
   const catalog = snapshot.catalogs.get(selected.resource.type);
   if (!catalog)
@@ -43,7 +44,7 @@ export async function prepare(
     provenSubject === null
       ? dataSubjectOf(selected, snapshot, catalog, entry, stages)
       : await provenSubjectOf(selected, provenSubject, snapshot, catalog, entry, stages);
-  const access: Access = {
+  return {
     request,
     selected,
     ...(subject instanceof Promise ? await subject : subject),
@@ -55,6 +56,18 @@ export async function prepare(
     retention,
     provenSubject,
   };
+}
+
+/** @throws SluiceError what keeps the request from being forwarded */
+export async function prepare(
+  request: Access['request'],
+  authorized: Authorized<Routed>,
+  entry: DecisionEntry,
+  stages: Stages,
+): Promise<Prepared> {
+  const { snapshot, input } = authorized;
+  const access = await accessOf(request, authorized, entry, stages);
+  const { catalog, selected } = access;
   const { dataSubject } = access;
   const { action, bodyFields, identifier, queryFields, route } = selected;
   const writes = WRITES.has(action);
@@ -78,6 +91,11 @@ export async function prepare(
   if (listing.guarded) await stages.consents.lookup([], new Date(entry.timestamp));
   return {
     access,
+    again: async () => {
+      const next = await accessOf(request, await authorized.again(), entry, stages);
+      if (queryFields.length > 0 && !writes) await stages.guard.query(next.snapshot, next.input, null);
+      return next;
+    },
     listing,
     forwarded: {
       method: forwardedMethod(request.method),

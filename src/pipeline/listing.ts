@@ -46,7 +46,8 @@ export function listingOf(
       'narrowed_page_refused',
       'The request narrows a list whose page is one record to the catalog, about everybody on it: a refusal would tell that somebody was found who is withheld. Let the route say where the records are (records).',
     );
-  if (!guarded || !several) return unpaged;
+  // A stream has no pages.
+  if (!guarded || !several || layoutOf(selected.route.response.format) === 'events') return unpaged;
   const paging = selected.paging();
   const { paged } = paging;
   // The caller has chosen none of the records, so that gaps tell only how many others there are.

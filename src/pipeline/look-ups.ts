@@ -143,6 +143,29 @@ export class LookUps {
   }
 }
 
+/** The look-ups of an answer; of a stream, those of what has arrived last. */
+export class CurrentLookUps {
+  readonly #entry: DecisionEntry;
+  readonly #stages: Stages;
+  #current: LookUps;
+
+  constructor(access: Access, entry: DecisionEntry, stages: Stages) {
+    this.#entry = entry;
+    this.#stages = stages;
+    this.#current = new LookUps(access, entry, stages);
+  }
+
+  /** What was looked up before is recorded, or no longer needed. */
+  begin(access: Access): void {
+    this.#current = new LookUps(access, this.#entry, this.#stages);
+  }
+
+  readonly identify: Identify = (values) => this.#current.identify(values);
+  readonly find: DisclosurePlan['consents'] = (ids) => this.#current.find(ids);
+  readonly confirm = (part: Pick<DisclosurePart, 'lookups'>): void | Promise<void> =>
+    this.#current.confirm(part);
+}
+
 /** Equal states are mostly the same object. */
 const isSame = (a: DataSubjectState, b: DataSubjectState): boolean => a === b || isDeepStrictEqual(a, b);
 

@@ -48,7 +48,7 @@ export async function permitted(
     try {
       const use = purposeOf(headers, caller, route, known, stages);
       entry.setPurpose(use);
-      const held = await grantsFor(resource, caller.subject, use, entry, stages);
+      const held = await grantsFor(resource, caller.subject, use, new Date(entry.timestamp), stages);
       const asked = policyInput({
         action: { name: action, properties },
         ...(caller.agent === undefined ? {} : { agent: caller.agent }),

@@ -63,7 +63,12 @@ async function serve(
     entry,
     stages,
   );
-  const { access, conditional, forwarded, listing } = await prepare(request, authorized, entry, stages);
+  const { access, again, conditional, forwarded, listing } = await prepare(
+    request,
+    authorized,
+    entry,
+    stages,
+  );
   entry.endStage('policy');
 
   const { upstream } = access.selected.route;
@@ -74,7 +79,7 @@ async function serve(
   await nextIteration();
   try {
     if (conditional && response.status === 412) throw writeConflict();
-    await disclose({ ...access, response, listing, headers: forwarded.headers }, reply, entry, stages);
+    await disclose({ ...access, again, response, listing, headers: forwarded.headers }, reply, entry, stages);
   } finally {
     // What has not been read by now is not needed.
     response.body.discard();

@@ -117,12 +117,16 @@ const isList = (
 
 /** @returns whether another answer than the upstream's was sent: then no part follows */
 async function releasePart(
-  { chunks, summary, last, lookups }: DisclosurePart,
+  { chunks, summary, last, lookups, heartbeat }: DisclosurePart,
   options: PartsOptions,
   reply: Reply,
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<boolean> {
+  if (heartbeat === true) {
+    await reply.write(chunks);
+    return false;
+  }
   // Before what it rests on is confirmed: a store that is slow makes nothing old, and a withdrawal from now on finds the share.
   const noted = mayCarry(summary, options) ? noteShare(summary, entry, stages) : null;
   if (noted !== null) await noted;

@@ -244,6 +244,22 @@ class Writer {
   }
 }
 
+/** A record as the data of an event, with texts of the upstream everywhere else. */
+function eventOf(record: string, extra: () => string, next: () => number): string {
+  const end = ['\n', '\r', '\r\n'][Math.floor(next() * 3)]!;
+  const lines = [
+    `: ${extra()}`,
+    ...record.split('\n').map((line) => `data: ${line}`),
+    `id: ${extra()}`,
+    `${extra()}: ${extra()}`,
+    extra(),
+  ];
+  const other = [`event: ${extra()}`, `data: "${extra()}"`, ''];
+  return [...lines, '', ...(next() < 0.5 ? other : []), `: ${extra()}`, '']
+    .map((line) => line + end)
+    .join('');
+}
+
 const CODECS = {
   identity: { encode: (b: Buffer) => b, decode: (b: Buffer) => b },
   gzip: { encode: gzipSync, decode: gunzipSync },
@@ -270,6 +286,13 @@ beforeAll(async () => {
       { ...shared, match: `GET /one/${resource}`, resource, action: 'read' },
       { ...shared, match: `GET /list/${resource}`, resource, action: 'search', records: '/items/*' },
       { ...shared, match: `GET /bare/${resource}`, resource, action: 'search', records: '/*' },
+      {
+        ...shared,
+        match: `GET /events/${resource}`,
+        resource,
+        action: 'search',
+        response: { format: 'sse' },
+      },
     ]),
   });
 });
@@ -281,7 +304,7 @@ afterAll(async () => {
 interface Run {
   readonly world: number;
   readonly seed: number;
-  readonly form: 'one' | 'list' | 'bare';
+  readonly form: 'one' | 'list' | 'bare' | 'events';
   readonly status: number;
   readonly coding: Coding;
   readonly accept: Coding;
@@ -310,11 +333,13 @@ async function check(run: Run): Promise<void> {
       ? records[0]!
       : run.form === 'bare'
         ? `[${records.join(',')}]`
-        : `{"note":"${extra()}","items":[${records.join(',')}],"next":"/x?after=${extra()}","more":{"a":["${extra()}"]}}`;
+        : run.form === 'events'
+          ? records.map((record) => eventOf(record, extra, next)).join('')
+          : `{"note":"${extra()}","items":[${records.join(',')}],"next":"/x?after=${extra()}","more":{"a":["${extra()}"]}}`;
   const whole = CODECS[run.coding].encode(Buffer.from(text));
   const body = run.broken ? whole.subarray(0, Math.floor(whole.length / 2)) : whole;
   const fields = [
-    `Content-Type: application/json; profile="${extra()}"`,
+    `Content-Type: ${run.form === 'events' ? 'text/event-stream' : 'application/json'}; profile="${extra()}"`,
     `Set-Cookie: s=${extra()}`,
     `Server: ${extra()}`,
     `ETag: "${extra()}"`,
@@ -364,7 +389,8 @@ async function check(run: Run): Promise<void> {
   tokens.push(...always, ...writer.withheld.filter((t) => !t.startsWith('key')), ...writer.free);
   if (run.status === 200 && !run.broken && !failed) {
     expect(writer.free.filter((t) => !plain.includes(t))).toEqual([]);
-    expect(coding).toBe(run.coding === 'identity' ? 'identity' : run.accept);
+    const isCoded = run.coding !== 'identity' && run.form !== 'events';
+    expect(coding).toBe(isCoded ? run.accept : 'identity');
     arrived += writer.free.length;
   }
   if (run.status !== 200) expect(failed).toBe(true);
@@ -373,7 +399,7 @@ async function check(run: Run): Promise<void> {
 const runs: fc.Arbitrary<Run> = fc.record({
   world: fc.nat(WORLDS - 1),
   seed: fc.integer(),
-  form: fc.constantFrom('one' as const, 'list' as const, 'bare' as const),
+  form: fc.constantFrom('one' as const, 'list' as const, 'bare' as const, 'events' as const),
   status: fc.oneof(
     { weight: 8, arbitrary: fc.constant(200) },
     { weight: 1, arbitrary: fc.constantFrom(206, 302, 400, 404, 500, 503) },

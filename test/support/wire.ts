@@ -99,6 +99,16 @@ export class Wire {
     }
   }
 
+  /** Resolves when these bytes have arrived. @param from bytes that are not looked at */
+  async until(text: string, from = 0): Promise<void> {
+    const deadline = Date.now() + PATIENCE_MS;
+    while (!this.received.includes(text, from)) {
+      if (this.closed) throw new Error(`closed before ${JSON.stringify(text)}: ${this.#excerpt()}`);
+      if (Date.now() > deadline) throw new Error(`no ${JSON.stringify(text)}: ${this.#excerpt()}`);
+      await this.#changed(Math.max(1, deadline - Date.now()));
+    }
+  }
+
   /** resolves when the other side has closed */
   async untilClosed(timeout = PATIENCE_MS): Promise<void> {
     const deadline = Date.now() + timeout;

@@ -67,6 +67,7 @@
  */
 import type { SubjectPlace } from '../../model/catalog.ts';
 import type { FormatName, Layout, Scalar } from '../../model/disclosure.ts';
+import type { Arrived } from '../../model/event-stream.ts';
 import type { NamedSubject } from '../subjects/places.ts';
 import type { Container, TreatBytes, Treated } from '../treatments/treatment.ts';
 
@@ -87,6 +88,8 @@ export interface Format {
   readonly media: FormatMedia;
   /** @throws SluiceError `response_charset_unknown`, `config_invalid` for options it does not know */
   open(setup: FormatSetup): BodyReader;
+  /** A body may never end: it is cut into groups, and each is disclosed as a body of its own, with a plan of its own, as soon as it has arrived. */
+  endless?(limits: DisclosureLimits): { push(chunk: Uint8Array): Arrived };
 }
 
 /** Which Content-Types belong to a format, and what a disclosed body of it is labelled with. */

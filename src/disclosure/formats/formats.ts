@@ -6,7 +6,19 @@ import { ndjson } from './json/ndjson.ts';
 import { json } from './json/reader.ts';
 import { multipart } from './multipart/reader.ts';
 import { opaque } from './opaque/reader.ts';
+import { eventStream } from './sse/reader.ts';
 import { vcard } from './vcard/reader.ts';
 import { xml } from './xml/reader.ts';
 
-export const FORMATS: readonly Format[] = [json, ndjson, xml, csv, tsv, form, multipart, vcard, opaque]; // prettier-ignore
+export const FORMATS: readonly Format[] = [
+  json,
+  ndjson,
+  xml,
+  csv,
+  tsv,
+  form,
+  multipart,
+  vcard,
+  opaque,
+  eventStream([json, xml, form]),
+]; // prettier-ignore
