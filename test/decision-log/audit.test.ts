@@ -113,10 +113,10 @@ describe('the thread of auditors', () => {
     await client.connect();
     onTestFinished(() => client.end());
     // Whoever reads the days waits until the end of this test.
-    await client.query(`BEGIN; LOCK TABLE ${schema}.sluice_index2_days`);
+    await client.query(`BEGIN; LOCK TABLE ${schema}.sluice_index3_days`);
     const waiting = async (): Promise<number> => {
       const { rows } = await client.query(
-        `SELECT count(*)::int AS n FROM pg_locks WHERE relation = '${schema}.sluice_index2_days'::regclass AND NOT granted`,
+        `SELECT count(*)::int AS n FROM pg_locks WHERE relation = '${schema}.sluice_index3_days'::regclass AND NOT granted`,
       );
       return rows[0].n;
     };

@@ -262,7 +262,7 @@ decision_log: { journal: { dir: ./journal, min_free: 64KiB }, index: { sqlite: .
   const status = async (...argv: string[]) => JSON.parse(await run('--json', ...argv)) as unknown;
   const chain = { origin, journal: 12, first: 1 };
   expect(await status()).toMatchObject({
-    version: 2,
+    version: 3,
     records: 0,
     behind: 12,
     chains: [{ ...chain, index: 0 }],
@@ -270,7 +270,7 @@ decision_log: { journal: { dir: ./journal, min_free: 64KiB }, index: { sqlite: .
   const filled = { records: 12, behind: 0, days: [date(NOW), date(NOW)], chains: [{ ...chain, index: 12 }] };
   expect(await status('--rebuild')).toMatchObject(filled);
   expect(await status('--rebuild')).toMatchObject(filled);
-  expect(await run()).toContain(`version 2: 12 records from ${date(NOW)} to ${date(NOW)}`);
+  expect(await run()).toContain(`version 3: 12 records from ${date(NOW)} to ${date(NOW)}`);
   const none = await runCommand(['decisions', 'index', '--journal', join(dir, 'journal')], { cwd: dir });
   expect(none).toMatchObject({ code: 2, stdout: '' });
 });
@@ -335,7 +335,7 @@ describe('an SQLite file', () => {
   });
 
   test.each([
-    ['an index of a newer version', 'PRAGMA user_version=3; CREATE TABLE t (a)', /newer version/],
+    ['an index of a newer version', 'PRAGMA user_version=99; CREATE TABLE t (a)', /newer version/],
     ['another database', 'CREATE TABLE customers (a)', /is not an index/],
   ])('with %s is refused and left as it is', (_, sql, message) => {
     const path = join(temporaryDirectory(), 'index.db');
@@ -439,7 +439,7 @@ describe('PostgreSQL', () => {
     await client.connect();
     onTestFinished(() => client.end());
     const { rows } = await client.query(
-      `SELECT count(*) AS n FROM ${schema}.sluice_index2_texts GROUP BY day, digest`,
+      `SELECT count(*) AS n FROM ${schema}.sluice_index3_texts GROUP BY day, digest`,
     );
     expect(new Set(rows.map(({ n }) => n))).toEqual(new Set(['1']));
   });
@@ -484,7 +484,7 @@ describe('PostgreSQL', () => {
     const client = new pg.Client(POSTGRES);
     await client.connect();
     onTestFinished(() => client.end());
-    const texts = `${schema}.sluice_index2_texts`;
+    const texts = `${schema}.sluice_index3_texts`;
     const { rows } = await client.query(
       `DELETE FROM ${texts} WHERE id = (SELECT min(id) FROM ${texts} WHERE day = -1) RETURNING *`,
     );
@@ -514,7 +514,7 @@ describe('PostgreSQL', () => {
       await one.connect();
       onTestFinished(() => one.end());
     }
-    const records = `${schema}.sluice_index2_records`;
+    const records = `${schema}.sluice_index3_records`;
     const partitions = async (): Promise<number> => {
       const { rows } = await client.query(
         `SELECT count(*)::int AS n FROM pg_inherits WHERE inhparent = '${records}'::regclass AND NOT inhdetachpending`,
@@ -551,29 +551,32 @@ describe('PostgreSQL', () => {
     const client = new pg.Client(POSTGRES);
     await client.connect();
     onTestFinished(() => client.end());
-    const old = `${schema}.sluice_index2_records`;
+    const old = `${schema}.sluice_index3_records`;
     const name = `${old}_${date(NOW - 7 * DAY).replaceAll('-', '')}`;
     await client.query(`ALTER TABLE ${old} DETACH PARTITION ${name}`);
     expect(await store.prune()).toHaveLength(4);
     expect((await client.query(`SELECT to_regclass('${name}') AS found`)).rows).toEqual([{ found: null }]);
   });
 
-  test('keeps the tables of an earlier version beside those of this one', async () => {
-    const dir = temporaryDirectory();
-    await writeJournal(dir, 5);
-    const own = await newSchema();
-    const client = new pg.Client(POSTGRES);
-    await client.connect();
-    onTestFinished(() => client.end());
-    await client.query(
-      `CREATE TABLE ${own}.sluice_records (line text); INSERT INTO ${own}.sluice_records VALUES ('x')`,
-    );
-    let said = 0;
-    const store = openPostgresIndex(schemaUrl(own), { replaced: () => said++ });
-    onTestFinished(() => store.close());
-    await feed(dir, store);
-    expect(said).toBe(1);
-    expect(await all(store)).toEqual(await all(scanQuery(dir)));
-    expect((await client.query(`SELECT line FROM ${own}.sluice_records`)).rows).toEqual([{ line: 'x' }]);
-  });
+  test.each(['sluice_records', 'sluice_index2_state'])(
+    'keeps the table %s of an earlier version beside its own',
+    async (table) => {
+      const dir = temporaryDirectory();
+      await writeJournal(dir, 5);
+      const own = await newSchema();
+      const client = new pg.Client(POSTGRES);
+      await client.connect();
+      onTestFinished(() => client.end());
+      await client.query(
+        `CREATE TABLE ${own}.${table} (line text); INSERT INTO ${own}.${table} VALUES ('x')`,
+      );
+      let said = 0;
+      const store = openPostgresIndex(schemaUrl(own), { replaced: () => said++ });
+      onTestFinished(() => store.close());
+      await feed(dir, store);
+      expect(said).toBe(1);
+      expect(await all(store)).toEqual(await all(scanQuery(dir)));
+      expect((await client.query(`SELECT line FROM ${own}.${table}`)).rows).toEqual([{ line: 'x' }]);
+    },
+  );
 });

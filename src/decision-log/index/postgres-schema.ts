@@ -1,7 +1,10 @@
 /** The tables of the index in PostgreSQL. */
 
 /** Part of the tables' names: another form of the tables gets another number, and is filled from the journals. */
-export const VERSION = 2;
+export const VERSION = 3;
+
+/** A table of an earlier version, or null. */
+export const EARLIER = `coalesce(to_regclass('sluice_index2_state'), to_regclass('sluice_records'))`;
 
 const PREFIX = `sluice_index${VERSION}`;
 
@@ -29,8 +32,9 @@ export const SCHEMA = `
     UNIQUE (day, digest)
   );
   CREATE TABLE ${T.counts} (
-    profile bigint NOT NULL, day integer NOT NULL, records bigint NOT NULL, PRIMARY KEY (profile, day)
+    day integer NOT NULL, profile bigint NOT NULL, records bigint NOT NULL, PRIMARY KEY (day, profile)
   );
+  CREATE INDEX ON ${T.counts} (profile);
   CREATE TABLE ${T.records} (
     decision uuid NOT NULL, origin integer NOT NULL, seq bigint NOT NULL,
     profile bigint NOT NULL, hashes bytea NOT NULL, payload text NOT NULL

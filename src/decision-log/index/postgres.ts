@@ -32,11 +32,21 @@ import {
   startOf,
   Totals,
 } from './entry.ts'; // prettier-ignore
-import { DROP, partition, SCHEMA, T, VERSION } from './postgres-schema.ts';
+import { DROP, EARLIER, partition, SCHEMA, T, VERSION } from './postgres-schema.ts';
 import { Rows, uuidOf } from './postgres-rows.ts';
 import { Profiles, type Text } from './profile.ts';
 import { page, type ReadyQuery } from './query.ts';
-import { type Day, keysIn, type Range, ranges, steps, summary } from './search.ts';
+import {
+  areFew,
+  type Count,
+  type Day,
+  groups,
+  keysIn,
+  type Range,
+  ranges,
+  steps,
+  summary,
+} from './search.ts';
 import {
   type IndexOptions,
   type IndexStatus,
@@ -115,6 +125,13 @@ interface Row {
 const SELECT = `SELECT decision, origins.origin, records.seq, profile, encode(hashes, 'hex') AS hashes, payload
   FROM ${T.records} AS records JOIN ${T.origins} AS origins ON origins.id = records.origin`;
 
+/**
+ * True of any profile if the list is null. With `= ANY`, a remembered plan would compare each row with each number of the list: it hashes only
+ * a list that it knows. Outside of an `OR`, it could look for each number.
+ */
+const isOneOf = (list: string): string =>
+  `(${list}::bigint[] IS NULL OR profile IN (SELECT unnest(${list}::bigint[])))`;
+
 class PostgresIndex implements IndexStore {
   readonly name = 'postgres';
   readonly batch = BATCH;
@@ -152,7 +169,7 @@ class PostgresIndex implements IndexStore {
     this.#ready ??= this.#transaction(async (client) => {
       await client.query(`SELECT pg_advisory_xact_lock(${LOCK})`);
       const { rows } = await client.query<{ ours: unknown; earlier: unknown }>(
-        `SELECT to_regclass('${T.state}') AS ours, to_regclass('sluice_records') AS earlier`,
+        `SELECT to_regclass('${T.state}') AS ours, ${EARLIER} AS earlier`,
       );
       if (rows[0]!.ours !== null) return;
       await client.query(SCHEMA);
@@ -318,8 +335,8 @@ class PostgresIndex implements IndexStore {
     const [days, counts] = [batch.totals.days(), batch.totals.counts()];
     await client.query(
       `WITH counted AS (
-         INSERT INTO ${T.counts} AS c SELECT * FROM unnest($5::bigint[], $6::int[], $7::bigint[])
-         ON CONFLICT (profile, day) DO UPDATE SET records = c.records + excluded.records),
+         INSERT INTO ${T.counts} AS c SELECT * FROM unnest($5::int[], $6::bigint[], $7::bigint[])
+         ON CONFLICT (day, profile) DO UPDATE SET records = c.records + excluded.records),
        dated AS (
          INSERT INTO ${T.days} AS d SELECT * FROM unnest($8::int[], $9::bigint[], $10::bigint[], $11::bigint[])
          ON CONFLICT (day) DO UPDATE SET records = d.records + excluded.records,
@@ -330,8 +347,8 @@ class PostgresIndex implements IndexStore {
         position.segment,
         position.offset,
         position.seq,
-        counts.map((c) => c.profile),
         counts.map((c) => c.day),
+        counts.map((c) => c.profile),
         counts.map((c) => c.records),
         days.map((d) => d.day),
         days.map((d) => d.records),
@@ -508,26 +525,34 @@ class PostgresIndex implements IndexStore {
     if (profiles?.length === 0) return [];
     if (keys.length > 0) return this.#byKeys(keys, profiles, range, n);
     if (profiles === null) return this.#all(null, range, n);
-    const counts = await this.#rows<{ profile: string; day: number; records: string }>(
-      `SELECT * FROM ${T.counts} WHERE profile = ANY($1::bigint[])`,
-      [profiles],
-    );
     const found: string[] = [];
-    const counted = counts.map(({ day, profile, records }) => ({
+    for (const group of groups(days, profiles)) {
+      const counts = await this.#counts(group, profiles);
+      for (const step of steps(group, counts, n)) {
+        const most = n - found.length;
+        found.push(
+          ...(step.keys === null
+            ? await this.#all(step.profiles, step, most)
+            : await this.#byProfiles(step.keys, most)),
+        ); // prettier-ignore
+        if (found.length >= n) return found;
+      }
+    }
+    return found;
+  }
+
+  /** @param days newest first */
+  async #counts(days: readonly Day[], profiles: readonly number[]): Promise<Count[]> {
+    const wanted = areFew(profiles) ? 'profile = ANY($3::bigint[])' : isOneOf('$3');
+    const rows = await this.#rows<{ profile: string; day: number; records: string }>(
+      `SELECT day, profile, records FROM ${T.counts} WHERE day >= $1 AND day <= $2 AND ${wanted}`,
+      [days.at(-1)!.day, days[0]!.day, profiles],
+    );
+    return rows.map(({ day, profile, records }) => ({
       day,
       profile: Number(profile),
       records: Number(records),
     }));
-    for (const step of steps(days, counted, n)) {
-      const most = n - found.length;
-      found.push(
-        ...(step.keys === null
-          ? await this.#all(profiles, step, most)
-          : await this.#byProfiles(step.keys, most)),
-      ); // prettier-ignore
-      if (found.length >= n) break;
-    }
-    return found;
   }
 
   async #byKeys(keys: readonly number[], profiles: readonly number[] | null, { from, to }: Range, n: number) {
@@ -539,7 +564,7 @@ class PostgresIndex implements IndexStore {
       ); // prettier-ignore
     return this.#ids(
       `SELECT DISTINCT decision FROM ${T.postings} p WHERE key = $1 AND decision >= $2 AND decision < $3
-       AND ($5::bigint[] IS NULL OR profile = ANY($5)) ${others.join(' ')} ORDER BY decision DESC LIMIT $4`,
+       AND ${isOneOf('$5')} ${others.join(' ')} ORDER BY decision DESC LIMIT $4`,
       [keys[0], from, to, n, profiles, ...keys.slice(1)],
     );
   }
@@ -556,7 +581,7 @@ class PostgresIndex implements IndexStore {
   #all(profiles: readonly number[] | null, { from, to }: Range, n: number): Promise<string[]> {
     return this.#ids(
       `SELECT DISTINCT decision FROM ${T.records} WHERE decision >= $1 AND decision < $2
-       AND ($4::bigint[] IS NULL OR profile = ANY($4)) ORDER BY decision DESC LIMIT $3`,
+       AND ${isOneOf('$4')} ORDER BY decision DESC LIMIT $3`,
       [from, to, n, profiles],
     );
   }

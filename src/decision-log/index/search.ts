@@ -64,7 +64,21 @@ function isDense(counts: readonly Count[], matching: number, records: number, n:
   return LOOK * Math.min(records, (n * records) / matching) < postings;
 }
 
+/** True: the counts of these profiles are few on all days, and are read by profile. Else they are read by day. */
+export const areFew = (profiles: readonly number[]): boolean => profiles.length <= 500;
+
+/**
+ * The days whose counts are read at once, newest first. If many profiles match, most pages are found in the first days, and the counts of the
+ * others, which grow with the log, are not read then. A group costs a round trip, so groups get larger.
+ */
+export function* groups<D>(days: readonly D[], profiles: readonly number[]): Generator<readonly D[]> {
+  for (let at = 0, size = areFew(profiles) ? days.length : 2; at < days.length; at += size, size *= 4)
+    yield days.slice(at, at + size);
+}
+
 export interface Step extends Range {
+  /** that records of these days have */
+  readonly profiles: readonly number[];
   /** null: look at every decision */
   readonly keys: readonly (Range & { readonly day: number; readonly key: number })[] | null;
 }
@@ -75,25 +89,26 @@ export function* steps(days: readonly (Range & Day)[], counts: readonly Count[],
   let keys: (Range & { day: number; key: number })[] = [];
   let found = 0;
   let to = '';
+  const step = (from: string): Step => ({ from, to, keys, profiles: keys.map(({ key }) => key) });
   for (const { day, records, from, to: end } of days) {
     const range = { from, to: end };
     const counted = byDay.get(day) ?? [];
     const matching = counted.reduce((sum, count) => sum + count.records, 0);
     if (matching === 0) continue;
     if (isDense(counted, matching, records, n)) {
-      if (keys.length > 0) yield { from: end, to, keys };
+      if (keys.length > 0) yield step(end);
       [keys, found, to] = [[], 0, ''];
-      yield { ...range, keys: null };
+      yield { ...range, keys: null, profiles: counted.map(({ profile }) => profile) };
       continue;
     }
     if (keys.length === 0) to = end;
     keys.push(...counted.map(({ profile }) => ({ ...range, day, key: profile })));
     found += matching;
     if (found < n) continue;
-    yield { from, to, keys };
+    yield step(from);
     [keys, found, to] = [[], 0, ''];
   }
-  if (keys.length > 0) yield { from: days.at(-1)!.from, to, keys };
+  if (keys.length > 0) yield step(days.at(-1)!.from);
 }
 
 /** What the days say about an index as a whole. */

@@ -7,7 +7,7 @@ import { makeDirectory } from '../journal/directory.ts';
 import { isBusy } from '../journal/lock.ts';
 
 /** Part of the file. An index of another version is a copy, so it is deleted and built again. */
-export const VERSION = 2;
+export const VERSION = 3;
 
 const SCHEMA = `
   CREATE TABLE state (generation TEXT NOT NULL);
@@ -20,8 +20,9 @@ const SCHEMA = `
     id INTEGER PRIMARY KEY, day INTEGER NOT NULL, digest BLOB NOT NULL, text TEXT NOT NULL, UNIQUE (day, digest)
   );
   CREATE TABLE counts (
-    profile INTEGER NOT NULL, day INTEGER NOT NULL, records INTEGER NOT NULL, PRIMARY KEY (profile, day)
+    day INTEGER NOT NULL, profile INTEGER NOT NULL, records INTEGER NOT NULL, PRIMARY KEY (day, profile)
   ) WITHOUT ROWID;
+  CREATE INDEX counts_profile ON counts (profile);
   CREATE TABLE records (
     decision BLOB NOT NULL, origin INTEGER NOT NULL, seq INTEGER NOT NULL,
     profile INTEGER NOT NULL, hashes BLOB NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (decision, origin, seq)
@@ -32,6 +33,9 @@ const SCHEMA = `
     PRIMARY KEY (day, key, decision, profile)
   ) WITHOUT ROWID;
 `;
+
+/** The profiles that a query asks for. A list in a statement would be read again for each day, and have thousands of numbers. */
+const WANTED = 'PRAGMA temp_store=MEMORY; CREATE TEMP TABLE wanted (profile INTEGER PRIMARY KEY)';
 
 /** milliseconds that one process waits for another */
 const BUSY_TIMEOUT_MS = 5000;
@@ -59,6 +63,7 @@ function opened(path: string, replaced: () => void): DatabaseSync {
     try {
       db.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL`);
       if (prepare(db, path)) replaced();
+      db.exec(WANTED);
       return db;
     } catch (e) {
       db.close();

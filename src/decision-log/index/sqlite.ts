@@ -29,7 +29,17 @@ import {
 import { inTransaction, openFile, recreate, VERSION } from './sqlite-file.ts';
 import { Profiles, type Text } from './profile.ts';
 import { page, type ReadyQuery } from './query.ts';
-import { type Count, type Day, keysIn, type Range, ranges, steps, summary } from './search.ts';
+import {
+  areFew,
+  type Count,
+  type Day,
+  groups,
+  keysIn,
+  type Range,
+  ranges,
+  steps,
+  summary,
+} from './search.ts';
 import {
   type IndexStatus,
   type IndexStore,
@@ -175,7 +185,7 @@ class SqliteIndex implements IndexStore {
     const counts = db.prepare(
       'INSERT INTO counts VALUES (?,?,?) ON CONFLICT DO UPDATE SET records = records + excluded.records',
     );
-    for (const { profile, day, records } of totals.counts()) counts.run(profile, day, records);
+    for (const { profile, day, records } of totals.counts()) counts.run(day, profile, records);
     if (position.seq <= seq) return;
     const move = db.prepare('UPDATE origins SET segment = ?, byte = ?, seq = ? WHERE id = ?');
     move.run(position.segment, position.offset, position.seq, id);
@@ -226,47 +236,60 @@ class SqliteIndex implements IndexStore {
     profiles: readonly number[] | null,
     n: number,
   ): Generator<(most: number) => readonly string[], void, void> {
-    const list = profiles === null ? null : JSON.stringify(profiles);
-    const all = this.#all(list);
+    if (profiles?.length === 0) return;
+    if (profiles !== null) this.#want(profiles);
     if (keys.length > 0) {
-      const postings = this.#postings(keys.slice(1), list);
+      const postings = this.#postings(keys.slice(1), profiles !== null);
       for (const day of days) yield (most) => postings(day.day, keys[0]!, day, most);
-    } else if (list === null) {
+    } else if (profiles === null) {
+      const all = this.#all(null);
       for (const day of days) yield (most) => all(day, most);
     } else {
-      const sql = 'SELECT * FROM counts WHERE profile IN (SELECT value FROM json_each(?))';
-      const counts = this.#db.prepare(sql).all(list) as unknown as Count[];
-      const postings = this.#postings([], null);
-      for (const step of steps(days, counts, n))
-        yield (most) => {
-          if (step.keys === null) return all(step, most);
-          const ids = step.keys.flatMap(({ day, key, ...range }) => postings(day, key, range, most));
-          return [...new Set(ids)].sort().reverse().slice(0, most);
-        };
+      // A column with a plus is not looked up in an index.
+      const wanted = areFew(profiles)
+        ? '+day >= ? AND +day <= ? AND profile IN temp.wanted'
+        : 'day >= ? AND day <= ? AND +profile IN temp.wanted';
+      const counted = this.#db.prepare(`SELECT * FROM counts WHERE ${wanted}`);
+      const postings = this.#postings([], false);
+      for (const group of groups(days, profiles)) {
+        const counts = counted.all(group.at(-1)!.day, group[0]!.day) as unknown as Count[];
+        for (const step of steps(group, counts, n))
+          yield (most) => {
+            if (step.keys === null) return this.#all(step.profiles)(step, most);
+            const ids = step.keys.flatMap(({ day, key, ...range }) => postings(day, key, range, most));
+            return [...new Set(ids)].sort().reverse().slice(0, most);
+          };
+      }
     }
   }
 
-  /** @param others keys that the decision must have, too; @param profiles as JSON; null: any */
-  #postings(others: readonly number[], profiles: string | null) {
+  #want(profiles: readonly number[]): void {
+    this.#db.exec('DELETE FROM temp.wanted');
+    const insert = 'INSERT INTO temp.wanted SELECT value FROM json_each(?)';
+    this.#db.prepare(insert).run(JSON.stringify(profiles));
+  }
+
+  /** @param others keys that the decision must have, too; @param isWanted of those profiles only */
+  #postings(others: readonly number[], isWanted: boolean) {
     const too =
       'AND EXISTS (SELECT 1 FROM postings o WHERE o.day = p.day AND o.key = ? AND o.decision = p.decision)';
     const select = this.#db.prepare(
       `SELECT DISTINCT decision FROM postings p WHERE day = ? AND key = ? AND decision >= ? AND decision < ?
-       ${profiles === null ? '' : 'AND profile IN (SELECT value FROM json_each(?))'} ${others.map(() => too).join(' ')}
+       ${isWanted ? 'AND profile IN temp.wanted' : ''} ${others.map(() => too).join(' ')}
        ORDER BY decision DESC LIMIT ?`,
     );
-    const rest = [...(profiles === null ? [] : [profiles]), ...others];
     return (day: number, key: number, { from, to }: Range, most: number): string[] =>
-      ids(select.all(day, key, bytesOf(from), bytesOf(to), ...rest, most));
+      ids(select.all(day, key, bytesOf(from), bytesOf(to), ...others, most));
   }
 
-  #all(profiles: string | null) {
+  #all(profiles: readonly number[] | null) {
+    const list = profiles === null ? [] : [JSON.stringify(profiles)];
     const select = this.#db.prepare(
       `SELECT DISTINCT decision FROM records WHERE decision >= ? AND decision < ?
        ${profiles === null ? '' : 'AND profile IN (SELECT value FROM json_each(?))'} ORDER BY decision DESC LIMIT ?`,
     );
     return ({ from, to }: Range, most: number): string[] =>
-      ids(select.all(bytesOf(from), bytesOf(to), ...(profiles === null ? [] : [profiles]), most));
+      ids(select.all(bytesOf(from), bytesOf(to), ...list, most));
   }
 
   #matching(q: ReadyQuery, byKey: boolean): readonly number[] | null {
