@@ -26,6 +26,8 @@ export async function startSidecar(
     readonly durability?: 'strict' | 'interval';
     readonly workers?: number;
     readonly routes?: readonly object[];
+    /** section `mcp` */
+    readonly mcp?: readonly object[];
     readonly limits?: object;
     readonly policies?: string;
     readonly upstreams?: object;
@@ -67,6 +69,7 @@ export async function startSidecar(
     consent: { file: './consents.yaml' },
     decision_log: { journal: { dir: './journal', durability: options.durability ?? 'strict' } },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.mcp === undefined ? {} : { mcp: options.mcp }),
     routes: options.routes ?? [
       {
         match: 'GET /api/customers/{id}',
