@@ -64,9 +64,14 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Controls, and halves of characters, become a dot: neither XML nor HTML can hold them. */
+/** Controls, and halves of characters, become a dot: neither XML nor HTML can hold them. So do ends of lines and what turns the direction of text, which would make it look like another. */
 const holdable = (text: string): string =>
-  text.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffd-\uffff]/g, '·');
+  text
+    .toWellFormed()
+    .replace(
+      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffd-\uffff]/g,
+      '·',
+    );
 
 /** A text as it may stand in XML and HTML, also in an attribute. */
 export const escaped = (text: string): string => holdable(text).replace(/[&<>"']/g, (c) => ESCAPES[c]!);

@@ -191,8 +191,11 @@ describe('reports by command', () => {
   });
 });
 
+/** Characters after which a text looks like another, and ends of lines that some programs heed. */
+const TURNING = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+
 /** A report whose texts try to leave their places. */
-const HOSTILE = `<script>alert(1)</script>"'&\u0000\u001b]0;x\u0007=1+1`;
+const HOSTILE = `<script>alert(1)</script>"'&\u0000\u001b]0;x\u0007=1+1\u202egnp.exe\u2028\u2066`;
 const hostile: Report = {
   format: 'sluice-report/1',
   name: 'x',
@@ -228,6 +231,12 @@ const hostile: Report = {
   ],
 };
 
+test('a page holds nothing that makes a text look like another', async () => {
+  const page = await reportHtml(hostile, 50);
+  expect(page).not.toMatch(TURNING);
+  expect(page).toContain('·gnp.exe');
+});
+
 test('a chart is XML that stands alone, whatever the names in it', async () => {
   const chart = hostile.sections[1]!;
   const svg = await chartSvg(chart as Extract<typeof chart, { kind: 'chart' }>);
@@ -241,6 +250,7 @@ test('a chart is XML that stands alone, whatever the names in it', async () => {
   expect(elements.has('script')).toBe(false);
   expect(svg).toContain('李四');
   expect(svg).not.toMatch(/href|url\(/);
+  expect(svg).not.toMatch(TURNING);
 });
 
 describe.skipIf(!hasBrowser)('the page of a report in a browser', () => {

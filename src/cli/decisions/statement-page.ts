@@ -1,4 +1,5 @@
 /** The statement for a data subject as a page that can be printed: Chinese and English, without scripts or anything from elsewhere. */
+import { escaped as text } from '../../reports/chart.ts';
 import type { Statement, StatementEntry } from '../../decision-log/statement.ts';
 import { categoryWords, purposeWords, recipientWords, type Words } from '../../model/plain-words.ts';
 
@@ -126,12 +127,3 @@ function row(entry: StatementEntry): readonly string[] {
 }
 
 const time = (at: string): string => text(at.slice(0, 19).replace('T', ' '));
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const text = (value: string): string => value.replace(/[&<>"']/g, (c) => ESCAPES[c]!);
