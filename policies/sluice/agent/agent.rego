@@ -12,9 +12,7 @@ import data.sluice.purpose
 # description: Whatever stands in the place of an agent is one, however malformed.
 default is_present := false
 
-is_present if input.context.agent != false
-
-is_present if input.context.agent == false
+is_present if _ = input.context.agent
 
 # METADATA
 # title: What the agent may do at most

@@ -134,3 +134,10 @@ test_deny_write_of_a_mode_that_nobody_knows if {
 		choice.do == "drop"
 	}
 }
+
+test_whatever_stands_there_is_an_agent if {
+	every odd in [false, null, 0, "", [], {}] {
+		agent.is_present with input as _by(example.support, odd)
+		_decided(_by(example.support, odd)).allow == false
+	}
+}
