@@ -219,6 +219,8 @@ export interface ErrorDetails {
   readonly because?: readonly string[];
   /** whom a credential proves that is valid and has been revoked: for the decision record, not for the caller */
   readonly subject?: Subject;
+  /** the stronger authentication that would lift a denial, in the policy's words */
+  readonly stepUp?: string;
   /** HTTP fields that its answer has besides those of every refusal, names in lower case: `allow`, `retry-after` */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -231,6 +233,7 @@ export class SluiceError extends Error {
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly because: readonly string[] | undefined;
   readonly subject: Subject | undefined;
+  readonly stepUp: string | undefined;
 
   constructor(code: ErrorCode, details: ErrorDetails | string) {
     const d = typeof details === 'string' ? { message: details } : details;
@@ -243,6 +246,7 @@ export class SluiceError extends Error {
     this.headers = d.headers;
     this.because = d.because;
     this.subject = d.subject;
+    this.stepUp = d.stepUp;
   }
 }
 

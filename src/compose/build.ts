@@ -14,10 +14,12 @@ import { charset as charsetNamed } from '../disclosure/formats/shared/charsets.t
 import { createDisclosureStage } from '../disclosure/stage.ts';
 import { DECODE_LIMITS, decodeStream, encodeStream, negotiate } from '../disclosure/encodings.ts';
 import { recordsPointer } from '../disclosure/fields/envelope.ts';
+import { protectedResource } from './protected-resource.ts';
 import { createGuard } from '../disclosure/guard/requests.ts';
 import { createKeyRing, type KeyRing } from '../disclosure/keys.ts';
 import { layoutOf, mediaOf } from '../disclosure/media.ts';
 import { createResponses } from '../endpoints/responses.ts';
+import { createProtectedResource } from '../endpoints/oauth/protected-resource.ts';
 import { createCors } from '../endpoints/proxy/cors.ts';
 import { createCheckHead } from '../endpoints/proxy/head.ts';
 import { createIdentity, createSecurityEvents, takesApiKeys } from '../identity/index.ts';
@@ -239,6 +241,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       config.tracing === undefined
         ? null
         : opened.add((await import('../observability/tracing.ts')).createTracing(config.tracing));
+    const resource = protectedResource(config);
     const stages: Stages = {
       checkHead: createCheckHead(config.limits.header_count),
       identity,
@@ -277,6 +280,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       }),
       log,
       responses: createResponses(credentialHeaders(config)),
+      protectedResource: resource && createProtectedResource(resource),
       cors: config.cors && createCors(config.cors, headersNamed(config)),
       tracing: tracing?.begin ?? passingOn,
       newDecisionId,
@@ -342,7 +346,10 @@ const headersNamed = (config: Config) => {
   const upstreams = Object.values(config.upstreams);
   return {
     request: [...credentialHeaders(config), ...upstreams.flatMap((u) => u.request_headers)],
-    response: upstreams.flatMap((u) => u.response_headers),
+    response: [
+      ...(config.protected_resource === undefined ? [] : ['WWW-Authenticate']),
+      ...upstreams.flatMap((u) => u.response_headers),
+    ],
   };
 };
 

@@ -19,6 +19,7 @@ import { servedLogs, witnessing } from '../endpoints/tlog/tlog.ts';
 import { publishedKeys } from '../endpoints/jwks/jwks.ts';
 import { type Address, draining, listen as listenAt, urlOf } from '../endpoints/listening.ts';
 import { createMcp } from '../endpoints/mcp/mcp.ts';
+import { servedMetadata } from '../endpoints/oauth/protected-resource.ts';
 import { createProxyListener } from '../endpoints/proxy/proxy.ts';
 import { malformedRecord } from '../pipeline/event-records.ts';
 import { createProxyPipeline } from '../pipeline/proxy.ts';
@@ -29,6 +30,7 @@ import { pageServices } from './data-subjects.ts';
 import { millis } from '../observability/clock.ts';
 import { checksOf } from './health.ts';
 import { opening } from './opened.ts';
+import { protectedResource } from './protected-resource.ts';
 import { adminTls, listenerTls } from './tls.ts';
 
 /** Endpoints on the admin listener. */
@@ -87,9 +89,11 @@ interface Opening {
   readonly grace: number;
 }
 
-/** MCP servers, which have paths of the proxy listener. */
-const servedAs = (parts: Parts, config: Config): ReturnType<typeof createMcp> =>
-  createMcp({
+/** What has a path of the proxy listener besides the routes: metadata for OAuth clients, MCP servers. */
+function servedAs(parts: Parts, config: Config): ReturnType<typeof createMcp> {
+  const resource = protectedResource(config);
+  const metadata = resource && servedMetadata(resource);
+  const mcp = createMcp({
     servers: config.mcp ?? [],
     routes: parts.operations,
     limit: config.limits.request_body,
@@ -97,6 +101,8 @@ const servedAs = (parts: Parts, config: Config): ReturnType<typeof createMcp> =>
     // All processes of a listener have the same key for data subjects, of which this is another one.
     key: parts.log.dataSubject('key of MCP sessions'),
   });
+  return (request) => metadata?.(request.target) ?? mcp(request);
+}
 
 function proxy(parts: Parts, config: Config): Opening {
   const { stages } = parts;

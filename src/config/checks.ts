@@ -5,6 +5,7 @@ import { checkHolds, checkInstance, checkSinks } from '../decision-log/section.t
 import type { Fault, Path, PlacedFault, Report } from '../documents/faults.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import type { YamlDocument } from '../documents/yaml.ts';
+import { checkProtectedResource } from '../endpoints/oauth/section.ts';
 import { checkCors } from '../endpoints/proxy/section.ts';
 import { checkErasure } from '../erasure/section.ts';
 import { checkGrants } from '../grants/section.ts';
@@ -118,6 +119,13 @@ export function checkConfig(
   if (identity && config.insecure) checkKeySets(identity, config.insecure, report);
   if (config.admin?.scim && identity && !identity.revocations_in_store)
     report(['admin', 'scim'], 'needs identity.revocations_in_store: true, where it takes effect');
+  const resource = sound('protected_resource');
+  if (identity && resource)
+    checkProtectedResource(
+      resource,
+      identity.issuers.map(({ issuer }) => issuer),
+      report,
+    );
   if (identity) checkRealms(identity, grants, config.admin?.scim, report);
   if (listen) checkAddresses(listen, report);
   return faults;

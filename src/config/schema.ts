@@ -10,6 +10,7 @@ import { identitySchema } from '../identity/section.ts';
 import { keysSchema, RESPONSE_FORMATS } from '../disclosure/section.ts';
 import { dataSubjectPageSchema } from '../links/section.ts';
 import { mcpSchema } from '../endpoints/mcp/section.ts';
+import { protectedResourceSchema } from '../endpoints/oauth/section.ts';
 import { limitsSchema, listenSchema } from '../endpoints/section.ts';
 import { policySchema } from '../policy/section.ts';
 import { observabilitySchema, tracingSchema } from '../observability/section.ts';
@@ -47,6 +48,7 @@ export const configSchema = section({
   purpose: defaulted(purposeSchema, {}),
   routes: routesSchema(RESPONSE_FORMATS),
   mcp: optional(mcpSchema),
+  protected_resource: optional(protectedResourceSchema),
   limits: defaulted(limitsSchema, {}),
   keys: defaulted(keysSchema, {}),
   signing: defaulted(signingSchema, {}),

@@ -135,5 +135,5 @@ const token = (text: string): string | Token =>
   /^[A-Za-z*][A-Za-z0-9_.:/*-]*$/.test(text) ? new Token(text) : text.replace(/[^\x20-\x7e]/g, '?');
 
 /** RFC 6750 §3: no error code for a request without a credential. */
-const challenge = (code: string): string =>
+export const challenge = (code: string): string =>
   code === 'token_missing' ? 'Bearer' : `Bearer error="invalid_token", error_description="${code}"`;

@@ -121,7 +121,7 @@ const jwksSchema = section(
 const issuerSchema = section({
   issuer: text({ description: 'exact value of the `iss` claim' }),
   audience: oneOrMore(text(), {
-    description: 'accepted values of the `aud` claim',
+    description: 'accepted values of the `aud` claim; of resource indicators (RFC 8707) each resource',
   }),
   jwks: jwksSchema,
   algorithms: Type.Array(Type.Enum(TOKEN_ALGORITHMS), { minItems: 1, uniqueItems: true }),

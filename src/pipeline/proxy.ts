@@ -35,9 +35,14 @@ export function createProxyPipeline(
     const entry = openEntry(stages, { client_ip: peer.ip, method, path: null, route: null }, request.headers);
     inFlight += 1;
     try {
-      await handle(request, reply, entry, stages, () => {
+      await handle(request, reply, entry, stages, async () => {
         if (inFlight > stages.limits.in_flight) throw overloaded();
-        return serve(request, reply, entry, stages, served(request));
+        try {
+          await serve(request, reply, entry, stages, served(request));
+        } catch (error) {
+          entry.challenge = stages.protectedResource?.challenge(request, error) ?? null;
+          throw error;
+        }
       });
     } finally {
       inFlight -= 1;

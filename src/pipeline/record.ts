@@ -92,6 +92,8 @@ export class DecisionEntry {
   labels: Readonly<Record<string, string>> = {};
   /** format of the refusals of the request's route; null: there is no route yet */
   errorFormat: ErrorFormat | null = null;
+  /** the `WWW-Authenticate` field of a refusal; null: that of its error */
+  challenge: string | null = null;
   /** the request's body: never recorded; a JSON-RPC refusal repeats the call's id */
   requestBody: Uint8Array | null = null;
   /** MCP: the id of the call as JSON, and whether its revision has no sessions; null: there is no call yet */

@@ -93,12 +93,13 @@ export function denied(reasons: readonly Reason[], stepUp: string | null): Sluic
   const failure = reasons.find((r): r is Reason & { code: ErrorCode } => POLICY_FAILURES.has(r.code));
   if (failure !== undefined && PROOFS.has(failure.code))
     return new SluiceError(failure.code, failure.message ?? '');
-  return new SluiceError(
-    failure?.code ?? 'policy_denied',
+  const told =
     stepUp === null
       ? 'The policy does not permit this request. The reasons say why.'
-      : `The policy asks for a stronger authentication first: ${stepUp}.`,
-  );
+      : `The policy asks for a stronger authentication first: ${stepUp}.`;
+  if (failure !== undefined || stepUp === null)
+    return new SluiceError(failure?.code ?? 'policy_denied', told);
+  return new SluiceError('policy_denied', { message: told, stepUp });
 }
 
 /** The caller has proven to deal with somebody else than the request is about: told as if it had proven nothing. */
@@ -158,10 +159,16 @@ export async function refuse(
       'a page of a narrowed list could not be filled from the records that are looked at',
     );
   }
-  const status = error instanceof UpstreamStatus ? (error.passed ?? undefined) : undefined;
+  const status =
+    entry.challenge !== null
+      ? 401
+      : error instanceof UpstreamStatus
+        ? (error.passed ?? undefined)
+        : undefined;
   const shape = errorShape(request, entry, stages);
   const offer = reply.started ? null : await offered(error, entry, stages);
   const refusal = stages.responses.refused(error, entry.id, entry.reasons, status, shape, offer);
+  if (entry.challenge !== null) refusal.headers['www-authenticate'] = entry.challenge;
   // An answer that is broken off has failed, whatever the reason.
   const failed = refusal.meaning >= 500 || refusal.meaning === 499 || reply.started;
   const outcome: Outcome = failed ? 'error' : 'denied';

@@ -72,6 +72,8 @@ export interface Stages {
   readonly disclosure: DisclosureStage;
   readonly log: DecisionLog;
   readonly responses: Responses;
+  /** absent: OAuth clients are not told where tokens come from */
+  readonly protectedResource?: ProtectedResource | undefined;
   /** absent: browsers keep answers from pages of other origins */
   readonly cors?: Cors | undefined;
   /** the trace that a request belongs to */
@@ -82,6 +84,12 @@ export interface Stages {
   readonly logger: Logger;
   readonly limits: { readonly request_body: number; readonly in_flight: number };
   readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The proxy listener as a protected resource of OAuth 2.0 (RFC 9728). */
+export interface ProtectedResource {
+  /** the `WWW-Authenticate` field of a request's refusal, which is then answered 401; null: it is answered as its error says */
+  challenge(request: Pick<ProxyRequest, 'target' | 'headers'>, error: unknown): string | null;
 }
 
 /** Cross-origin requests of browsers (the Fetch standard, "CORS protocol"). */

@@ -94,6 +94,7 @@ const FULL = (): Json => ({
   },
   routes: [{ match: 'GET /c', upstream: 'crm', resource: 'c', action: 'read', records: '/items/*' }],
   keys: { k: { use: 'tokenize', secret: SECRET } },
+  protected_resource: { url: 'https://crm.example', step_up: { mfa: { max_age: '10m' } } },
 });
 
 const parse = (config: Json, env: Record<string, string> = ENV) =>

@@ -142,6 +142,30 @@ describe('an issuer', () => {
   test('may have several audiences', async () => {
     expect(await codeFor({ aud: ['x', 'two'] }, { audience: ['one', 'two'] })).toBe('accepted');
   });
+
+  test.each([
+    ['the listener', 'https://crm.example.com', 'accepted'],
+    ['an MCP server', ['https://crm.example.com/mcp'], 'accepted'],
+    [
+      'another resource and an MCP server',
+      ['https://hr.example.com', 'https://crm.example.com/mcp'],
+      'accepted',
+    ],
+    ['another resource', 'https://hr.example.com', 'token_audience_mismatch'],
+    ['no resource', [], 'token_audience_mismatch'],
+    ['a resource below one of them', 'https://crm.example.com/mcp/x', 'token_audience_mismatch'],
+    ['a resource with a slash at its end', 'https://crm.example.com/', 'token_audience_mismatch'],
+    ['a resource in other letters', 'https://CRM.example.com', 'token_audience_mismatch'],
+    [
+      'two resources in one text',
+      'https://crm.example.com https://crm.example.com/mcp',
+      'token_audience_mismatch',
+    ],
+    ['an object', { 0: 'https://crm.example.com' }, 'token_audience_mismatch'],
+  ])('whose audiences are resources (RFC 8707) takes a token for %s as it says', async (_, aud, code) => {
+    const audience = ['https://crm.example.com', 'https://crm.example.com/mcp'];
+    expect(await codeFor({ aud }, { audience })).toBe(code);
+  });
   test('may bound the age of tokens', async () => {
     expect(await codeFor({ iat: Date.parse('2026-11-21T08:00:00Z') / 1000 }, { max_token_age: '1h' })).toBe(
       'token_expired',
