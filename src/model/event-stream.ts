@@ -14,12 +14,18 @@ export interface Arrived {
   readonly events: Uint8Array | null;
   /** there was a comment: the upstream keeps the connection alive */
   readonly alive: boolean;
+  /** more events are complete: an empty chunk brings them */
+  readonly more: boolean;
 }
+
+/** Each event that is being disclosed has a reader of its own: tiny ones, as many as arrive at once, would take a thousand times their bytes. */
+const AT_ONCE = 256;
 
 /** Cuts a stream at the ends of events, without waiting for another byte. Keeps at most `most` bytes of an event that has not ended. */
 export class EventCutter {
   readonly #most: number;
   readonly #tooLarge: () => Error;
+  readonly #atOnce: number;
   #held: Uint8Array = NOTHING;
   #length = 0;
   /** in `#held`: how far it was looked at */
@@ -33,27 +39,32 @@ export class EventCutter {
   #fields = false;
   #alive = false;
 
-  /** @param tooLarge what is thrown for an event of more than `most` bytes */
-  constructor(most: number, tooLarge: () => Error) {
+  /**
+   * @param tooLarge what is thrown for an event of more than `most` bytes
+   * @param atOnce number of events
+   */
+  constructor(most: number, tooLarge: () => Error, atOnce = AT_ONCE) {
     this.#most = most;
     this.#tooLarge = tooLarge;
+    this.#atOnce = atOnce;
   }
 
   push(chunk: Uint8Array): Arrived {
     this.#append(chunk);
-    if (!this.#started && !this.#start()) return { events: null, alive: false };
+    if (!this.#started && !this.#start()) return { events: null, alive: false, more: false };
     const bytes = this.#held;
     const end = this.#length;
     let from = 0;
     let to = 0;
-    let found = false;
-    for (let at = this.#looked; at < end; at++) {
+    let found = 0;
+    let at = this.#looked;
+    for (; at < end && found < this.#atOnce; at++) {
       const c = bytes[at]!;
       if (c === LF && this.#afterCr) {
         this.#afterCr = false;
         // of a line end whose CR came at the end of the last chunk
         if (to === at) to = at + 1;
-        if (!found) from = to;
+        if (found === 0) from = to;
         continue;
       }
       this.#afterCr = c === CR;
@@ -61,9 +72,9 @@ export class EventCutter {
         if (this.#inComment) this.#alive = true;
         if (this.#lineEmpty || !this.#fields) {
           // Comments that no field precedes hold nothing that is passed on.
-          if (this.#fields) found = true;
+          if (this.#fields) found++;
           to = at + 1;
-          if (!found) from = to;
+          if (found === 0) from = to;
           this.#fields = false;
         }
         this.#lineEmpty = true;
@@ -75,16 +86,15 @@ export class EventCutter {
       }
     }
     // Only the first bytes of a stream can be a byte order mark.
-    const events = found
-      ? bytes[from] === 0xef
-        ? apart(bytes.subarray(from, to))
-        : bytes.subarray(from, to)
-      : null;
-    this.#keep(to, found);
-    if (this.#length > this.#most) throw this.#tooLarge();
+    const more = at < end;
+    const events =
+      found > 0 ? (bytes[from] === 0xef ? apart(bytes.subarray(from, to)) : bytes.subarray(from, to)) : null;
+    this.#keep(to, found > 0);
+    if (more) this.#looked = 0;
+    else if (this.#length > this.#most) throw this.#tooLarge();
     const alive = this.#alive;
     this.#alive = false;
-    return { events, alive };
+    return { events, alive, more };
   }
 
   /** The byte order mark is no part of the first line. @returns false: there are too few bytes to tell */
@@ -165,18 +175,25 @@ class Block {
   #event: string | null = null;
   #id: string | null = null;
   #retry: number | null = null;
-  #data: Uint8Array[] = [];
+  /** the first `#length` bytes are the data so far: of one line, those of the stream */
+  #data: Uint8Array | null = null;
+  #length = 0;
 
   get empty(): boolean {
-    return this.#event === null && this.#id === null && this.#retry === null && this.#data.length === 0;
+    return this.#event === null && this.#id === null && this.#retry === null && this.#data === null;
   }
 
   line(line: Uint8Array): void {
+    // Most lines are data.
+    if (isData(line)) {
+      this.#add(line.subarray(line[5] === 0x20 ? 6 : 5));
+      return;
+    }
     const colon = line.indexOf(COLON);
     const name = Buffer.from(colon < 0 ? line : line.subarray(0, colon)).toString('latin1');
     const from = colon < 0 ? line.length : line[colon + 1] === 0x20 ? colon + 2 : colon + 1;
     const value = line.subarray(from);
-    if (name === 'data') this.#data.push(value);
+    if (name === 'data') this.#add(value);
     else if (name === 'event') this.#event = textOf(value);
     else if (name === 'id') {
       const id = textOf(value);
@@ -187,29 +204,40 @@ class Block {
     }
   }
 
+  /** Joins lines as they come: a million empty ones, each kept for itself, would take a hundred times their bytes. */
+  #add(value: Uint8Array): void {
+    const length = this.#data === null ? value.length : this.#length + 1 + value.length;
+    if (this.#data === null) this.#data = value;
+    else {
+      // The bytes of the stream are not written over: those of one line are always full.
+      if (length > this.#data.length) {
+        const larger = new Uint8Array(length * 2);
+        larger.set(this.#data.subarray(0, this.#length));
+        this.#data = larger;
+      }
+      this.#data[this.#length] = LF;
+      this.#data.set(value, this.#length + 1);
+    }
+    this.#length = length;
+  }
+
   event(): ServerEvent {
-    const data = this.#data;
     return {
       event: this.#event,
       id: this.#id,
       retry: this.#retry,
-      data: data.length === 0 ? null : data.length === 1 ? data[0]! : joined(data),
+      data: this.#data === null ? null : this.#data.subarray(0, this.#length),
     };
   }
 }
 
+/** `data:` */
+const isData = (line: Uint8Array): boolean =>
+  line[4] === COLON && line[0] === 0x64 && line[1] === 0x61 && line[2] === 0x74 && line[3] === 0x61;
+
 const apart = (events: Uint8Array): Uint8Array => Buffer.concat([NEWLINE, events]);
 
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
-
-function joined(lines: readonly Uint8Array[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (const line of lines) {
-    if (parts.length > 0) parts.push(NEWLINE);
-    parts.push(line);
-  }
-  return Buffer.concat(parts);
-}
 
 const NEWLINE = Uint8Array.of(LF);
 

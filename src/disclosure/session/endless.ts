@@ -10,6 +10,7 @@ import type { Session } from './engine.ts';
 
 /** Chunks are processed in slices of this many bytes, so that a part does not wait for a large chunk. */
 const SLICE = 64 * 1024;
+const NO_BYTES = new Uint8Array(0);
 
 export async function* runEndless(
   groups: { push(chunk: Uint8Array): Arrived },
@@ -26,21 +27,24 @@ export async function* runEndless(
   yield { ...NOTHING, chunks: [HEARTBEAT] };
   let released = 0;
   for await (const chunk of body)
-    for (let from = 0; from < chunk.length; from += SLICE) {
-      const { events, alive } = groups.push(chunk.subarray(from, from + SLICE));
-      let bytes = 0;
-      if (events !== null) {
-        const renewed = (await plan.renew?.()) ?? plan;
-        for await (const part of disclosed(open(within(renewed, released)), events)) {
-          released += part.summary.records;
-          for (const { length } of part.chunks) bytes += length;
-          yield part;
+    for (let from = 0; from < chunk.length; from += SLICE)
+      for (let next = chunk.subarray(from, from + SLICE), more = true; more; next = NO_BYTES) {
+        const arrived = groups.push(next);
+        const { events, alive } = arrived;
+        more = arrived.more;
+        let bytes = 0;
+        if (events !== null) {
+          const renewed = (await plan.renew?.()) ?? plan;
+          for await (const part of disclosed(open(within(renewed, released)), events)) {
+            released += part.summary.records;
+            for (const { length } of part.chunks) bytes += length;
+            yield part;
+          }
         }
+        if (bytes > 0 || !alive) continue;
+        if (events === null) await plan.renew?.();
+        yield { ...NOTHING, chunks: [HEARTBEAT], heartbeat: true };
       }
-      if (bytes > 0 || !alive) continue;
-      if (events === null) await plan.renew?.();
-      yield { ...NOTHING, chunks: [HEARTBEAT], heartbeat: true };
-    }
   yield { ...NOTHING, last: true };
 }
 

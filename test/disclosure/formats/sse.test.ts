@@ -1,6 +1,8 @@
 /** Server-sent events through a whole Sluice: what leaves of each event, when it leaves, and what is on record by then. */
 import fc from 'fast-check';
+import { execFile } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EventCutter, eventsIn } from '../../../src/model/event-stream.ts';
 import { answers, chunks, type HostileUpstream, startHostile } from '../../support/hostile.ts';
@@ -204,14 +206,21 @@ test('wherever a stream is cut, its events are the same', () => {
       fc.array(fc.tuple(fc.oneof(field, fc.constant('')), LINE), { maxLength: 30 }),
       fc.boolean(),
       fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 60 }),
-      (lines, mark, sizes) => {
+      fc.integer({ min: 1, max: 4 }),
+      (lines, mark, sizes, atOnce) => {
         const bytes = Buffer.from(`${mark ? '\ufeff' : ''}${lines.flat().join('')}`);
         const found: unknown[] = [];
-        const cutter = new EventCutter(1 << 20, () => new Error('too large'));
+        const cutter = new EventCutter(1 << 20, () => new Error('too large'), atOnce);
         for (let at = 0, n = 0; at < bytes.length; n++) {
           const size = sizes[n % Math.max(1, sizes.length)] ?? bytes.length;
-          const { events } = cutter.push(Uint8Array.from(bytes.subarray(at, at + size)));
-          if (events !== null) found.push(...eventsIn(events));
+          let next = Uint8Array.from(bytes.subarray(at, at + size));
+          for (let more = true; more; next = new Uint8Array(0)) {
+            const arrived = cutter.push(next);
+            more = arrived.more;
+            const events = arrived.events === null ? [] : [...eventsIn(arrived.events)];
+            expect(events.length).toBeLessThanOrEqual(atOnce);
+            found.push(...events);
+          }
           at += size;
         }
         expect(found.map(plain)).toEqual(reference(bytes.toString('utf8')));
@@ -219,6 +228,35 @@ test('wherever a stream is cut, its events are the same', () => {
     ),
     { numRuns: 2000 },
   );
+});
+
+test('an event of very many lines takes little more memory than its bytes', async () => {
+  const program = `
+    import { eventsIn } from ${JSON.stringify(new URL('../../../src/model/event-stream.ts', import.meta.url).href)};
+    const lines = Buffer.from('data:\\n'.repeat(690_000) + '\\n');
+    const [event] = eventsIn(lines);
+    console.log(event.data.length);`;
+  // Each line kept as an object of its own would take more than 60 MB.
+  const limited = [
+    '--max-old-space-size=24',
+    '--max-semi-space-size=1',
+    '--input-type=module',
+    '-e',
+    program,
+  ];
+  const { stdout } = await promisify(execFile)(process.execPath, limited);
+  expect(stdout.trim()).toBe('689999');
+});
+
+test('of many tiny events that arrive at once, few are read at once, and all leave', async () => {
+  streams('data:{"id":"C1"}\n\n'.repeat(3000));
+  const got = await ask('/events');
+  expect(eventsOf(got.body)).toBe('data: {"id":"C1"}\n\n'.repeat(3000));
+  const id = headerOf(got, 'sluice-decision-id');
+  const parts = sluice.records().filter(({ decision_id }) => decision_id === id);
+  const records = parts.map(({ disclosure }) => disclosure?.records ?? 0);
+  expect(Math.max(...records)).toBeLessThanOrEqual(256);
+  expect(records.reduce((sum, n) => sum + n, 0)).toBe(3000);
 });
 
 const plain = (event: unknown): unknown => {

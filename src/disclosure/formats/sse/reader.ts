@@ -31,6 +31,8 @@ const PASSED: readonly Passed[] = ['drop', 'keep'];
 
 /** of an id that is passed on */
 const ID = /^[!-~]{1,256}$/;
+const NO_BYTES = new Uint8Array(0);
+
 /** a day */
 const LONGEST_RETRY = 86_400_000;
 
@@ -65,16 +67,23 @@ class EventReader implements BodyReader {
   }
 
   push(chunk: Uint8Array): readonly Piece[] {
-    const { events } = this.#cutter.push(chunk);
     const pieces: Piece[] = [];
-    if (events === null || this.#fault !== null) return pieces;
+    for (let next = chunk, more = true; more; next = NO_BYTES) {
+      const arrived = this.#cutter.push(next);
+      more = arrived.more;
+      if (arrived.events !== null) this.#events(arrived.events, pieces);
+    }
+    return pieces;
+  }
+
+  #events(events: Uint8Array, pieces: Piece[]): void {
+    if (this.#fault !== null) return;
     try {
       for (const event of eventsIn(events)) this.#event(event, pieces);
     } catch (error) {
       // The events before it are whole, and may be released.
       this.#fault = error;
     }
-    return pieces;
   }
 
   settled(): void {
