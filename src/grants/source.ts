@@ -13,8 +13,9 @@ const NONE: HeldGrants = Object.freeze({ grants: Object.freeze([]), limited: nul
 export const createGrantSource = (database: Database): GrantSource => ({
   async active(query) {
     const rows = await database.query<GrantRow>(
-      `SELECT * FROM sluice_grants WHERE subject = $1 AND state = 'active' AND from_at <= $2 AND until_at > $2 ORDER BY id`,
-      [query.subject, query.at.getTime()],
+      `SELECT * FROM sluice_grants WHERE subject = $1 AND (state = 'active' OR (state = 'used_up' AND id = $3))
+       AND from_at <= $2 AND until_at > $2 ORDER BY id`,
+      [query.subject, query.at.getTime(), query.isCounted ? (query.named ?? '') : ''],
     );
     return rows.length === 0 ? NONE : held(rows, query);
   },

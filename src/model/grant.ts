@@ -13,6 +13,8 @@ export interface GrantQuery {
   readonly id: string | null;
   /** the grant that the request names; null: none */
   readonly named: string | null;
+  /** The request still goes on, and its use of the grant that it names is counted: one that is used up since holds for it. */
+  readonly isCounted: boolean;
 }
 
 export interface HeldGrants {

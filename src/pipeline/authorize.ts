@@ -74,6 +74,8 @@ export interface Authorized<T extends Target = Target> {
 interface Before<T> {
   readonly target: T;
   readonly quota: QuotaState | null;
+  /** the limited grant whose use was counted */
+  readonly used: string | null;
 }
 
 /**
@@ -113,7 +115,7 @@ async function permit<T extends Target>(
   const use = purposeOf(request.headers, caller, target, known, stages);
   entry.setPurpose(use);
   const action = { name: target.action, properties: target.properties(use) };
-  const holding = grantsFor(target.resource, caller.subject, use, at, stages);
+  const holding = grantsFor(target.resource, caller.subject, use, at, stages, before);
   const held = holding instanceof Promise ? await holding : holding;
   const checking = proofOf(request.headers, caller.subject, at, stages);
   const proof = checking instanceof Promise ? await checking : checking;
@@ -161,6 +163,7 @@ async function permit<T extends Target>(
     if (held.limited !== null) await useOf(held.limited, entry, stages);
     if (isDemanded(decision.obligations.review)) await stages.reviews.open(reviewable(entry));
   }
+  const used = before === null ? (held.limited?.id ?? null) : before.used;
   return {
     target,
     use,
@@ -171,7 +174,7 @@ async function permit<T extends Target>(
     retention,
     provenSubject,
     input,
-    again: () => permit(request, entry, stages, { target, quota }),
+    again: () => permit(request, entry, stages, { target, quota, used }),
   };
 }
 
@@ -228,13 +231,17 @@ const proofOf = (
 
 const NO_GRANTS: HeldGrants = Object.freeze({ grants: Object.freeze([]), limited: null });
 
-/** The grants that hold for the request. */
+/**
+ * The grants that hold for the request.
+ * @param before of a request that goes on: no limited grant holds for it but the one that it has used
+ */
 export const grantsFor = (
   resource: Resource,
   subject: Subject,
   { purpose, grant }: PurposeOfUse,
   at: Date,
   { grants }: Stages,
+  before: Pick<Before<unknown>, 'used'> | null = null,
 ): HeldGrants | Promise<HeldGrants> =>
   grants === undefined
     ? NO_GRANTS
@@ -244,7 +251,8 @@ export const grantsFor = (
         purpose,
         resource: resource.type,
         id: resource.id ?? null,
-        named: grant,
+        named: before === null ? grant : before.used,
+        isCounted: before !== null,
       });
 
 /**

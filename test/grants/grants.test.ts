@@ -110,6 +110,7 @@ describe.each(Object.keys(OPEN))('grants in %s', (dialect) => {
     resource: 'customer',
     id: 'C1',
     named: null,
+    isCounted: false,
     ...over,
   });
   const active = async (over: Partial<GrantQuery> = {}) =>
@@ -319,6 +320,19 @@ describe.each(Object.keys(OPEN))('grants in %s', (dialect) => {
     expect(grant).toMatchObject({ state: 'used_up', uses: 12 });
     expect(events.filter((e) => e.what === 'used')).toHaveLength(12);
     expect(await active({ named: id })).toEqual([]);
+  });
+
+  test('a grant that is used up holds for the request that has used it, until it ends', async () => {
+    const { id } = await requested({ max_uses: 1, duration: HOUR });
+    await grants.approve(id, by('lead'));
+    expect(await use(id)).toBe(true);
+    const goesOn = query({ named: id, isCounted: true });
+    expect(await source.active(query({ named: id }))).toEqual({ grants: [], limited: null });
+    expect(await source.active(goesOn)).toMatchObject({ grants: [{ id }], limited: { id } });
+    for (const over of [{ named: null }, { named: 'other' }, { subject: 'u-other' }, { purpose: 'claims' }])
+      expect(await source.active({ ...goesOn, ...over })).toEqual({ grants: [], limited: null });
+    later(HOUR);
+    expect(await source.active(query({ named: id, isCounted: true }))).toEqual({ grants: [], limited: null });
   });
 
   test('a use by somebody else, or after the end, is not counted', async () => {
