@@ -54,6 +54,8 @@ export function checkConfig(
     for (const [i, route] of read.entries()) if (route !== null) checkBodies(route, ['routes', i], report);
   }
   const mcp = sound('mcp');
+  if (routes?.length === 0 && (config.mcp ?? []).length === 0)
+    report([], 'has neither routes nor mcp, so that every request would be refused');
   if (mcp && config.upstreams) checkOperations(mcp, Object.keys(config.upstreams), report);
   if (mcp && config.admin && (config.admin.url === undefined || config.grants === undefined))
     for (const [i, { approval }] of mcp.entries())

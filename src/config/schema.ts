@@ -46,7 +46,7 @@ export const configSchema = section({
   consent: consentSchema,
   decision_log: defaulted(decisionLogSchema, {}),
   purpose: defaulted(purposeSchema, {}),
-  routes: routesSchema(RESPONSE_FORMATS),
+  routes: defaulted(routesSchema(RESPONSE_FORMATS), []),
   mcp: optional(mcpSchema),
   protected_resource: optional(protectedResourceSchema),
   limits: defaulted(limitsSchema, {}),

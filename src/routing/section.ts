@@ -326,8 +326,7 @@ const routeSchema = (responseFormats: readonly string[]) =>
 /** @param responseFormats what `response.format` may be */
 export const routesSchema = (responseFormats: readonly string[]) =>
   Type.Array(routeSchema(responseFormats), {
-    minItems: 1,
-    description: 'the requests that are permitted at all; every other one is refused',
+    description: 'the requests that are permitted at all, beside those of `mcp`; every other one is refused',
   });
 
 export type RouteConfig = Static<ReturnType<typeof routeSchema>>;

@@ -93,3 +93,12 @@ test('a server at an upstream of nobody, and two at one path, are refused', () =
     /mcp\[1\]\.path: is the path of another server[\s\S]*mcp\[1\]\.upstream: names no upstream/,
   );
 });
+
+test('without routes there is an MCP server, and without both nothing could be asked', () => {
+  const [before, after] = CONFIG.split(/routes:\n.*\n/) as [string, string];
+  const mcp = `${after}${tool('action: read, id: /id')} }\n`;
+  const { config } = parseConfig(`${before}${mcp}`, 'sluice.yaml', {});
+  expect([config.routes, config.mcp]).toEqual([[], [expect.objectContaining({ path: '/mcp' })]]);
+  expect(() => parseConfig(before, 'sluice.yaml', {})).toThrow(/has neither routes nor mcp/);
+  expect(() => parseConfig(`${before}routes: []\n`, 'sluice.yaml', {})).toThrow(/has neither routes nor mcp/);
+});
