@@ -147,7 +147,7 @@ describe.each([
     });
     expect(running.records().at(-1)!.reasons).toContainEqual({
       code: 'content_left_out',
-      message: 'Left out of the result: 1 text, 1 image.',
+      message: 'Left out of the result: 1 image, 1 text.',
     });
   });
 
