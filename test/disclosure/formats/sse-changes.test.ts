@@ -1,35 +1,147 @@
-/** Whoever may no longer read a stream gets nothing more of it. */
+/** Whoever may no longer read a stream gets nothing more of it, and what changes for it applies to its next event. */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { expect, test } from 'vitest';
-import { startHostile } from '../../support/hostile.ts';
-import { CUSTOMER_ROUTES, startSluice } from '../../support/sluice.ts';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type HostileUpstream, startHostile } from '../../support/hostile.ts';
+import { policyWith } from '../../support/policy.ts';
+import {
+  answer,
+  CUSTOMER_ROUTES,
+  prepare,
+  type Running,
+  type Setup,
+  startSluice,
+} from '../../support/sluice.ts';
 import { requestText, Wire } from '../../support/wire.ts';
-test('an expired token ends a stream at the next event, with a record', async () => {
-  const upstream = await startHostile();
-  let ahead = 0;
-  const [, list] = CUSTOMER_ROUTES;
-  const sluice = await startSluice({
-    upstream: upstream.url,
-    routes: [{ ...list, records: undefined, match: 'GET /events', response: { format: 'sse' } }],
-    parts: {
-      clock: { now: () => new Date(Date.now() + ahead), micros: () => (performance.now() + ahead) * 1000 },
-    },
-  });
+
+let upstream: HostileUpstream;
+beforeAll(async () => {
+  upstream = await startHostile();
+});
+afterAll(() => upstream.close());
+
+const [, list] = CUSTOMER_ROUTES;
+const routes = [{ ...list, records: undefined, match: 'GET /events', response: { format: 'sse' } }];
+const start = (setup: Setup): Promise<Running> => startSluice({ upstream: upstream.url, routes, ...setup });
+
+/** A stream of which the test sends the events. */
+async function begun(
+  { port, caller }: Pick<Running, 'port' | 'caller'>,
+  more: Readonly<Record<string, string>> = {},
+): Promise<{ readonly wire: Wire; send(id: string): Promise<string> }> {
   let socket: Socket | undefined;
-  upstream.answer = (_r, s) => {
-    socket = s;
-    s.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n');
+  upstream.answer = (_request, given) => {
+    socket = given;
+    given.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n');
   };
-  const wire = await Wire.open(sluice.port);
-  wire.write(requestText('GET /events', sluice.caller));
+  const wire = await Wire.open(port);
+  wire.write(requestText('GET /events', { ...caller, ...more }));
   await wire.until(':\n\n');
-  socket!.write('data: {"id":"C1"}\n\n');
-  await wire.until('C1');
+  return {
+    wire,
+    /** @returns what is received of it; an empty string: the stream has ended */
+    async send(id) {
+      const seen = wire.received.length;
+      socket!.write(`data: ${JSON.stringify({ id, name: '张三丰' })}\n\n`);
+      await wire.until(`"${id}"`, seen).catch(() => wire.untilClosed());
+      return wire.closed ? '' : wire.received.subarray(seen).toString();
+    },
+  };
+}
+
+/** Sends events until one is received as the change has it. */
+async function sent(send: (id: string) => Promise<string>, until: (got: string) => boolean): Promise<string> {
+  const deadline = Date.now() + 20_000;
+  for (let n = 0; ; n++) {
+    const got = await send(`N${n}`);
+    if (until(got) || Date.now() > deadline) return got;
+  }
+}
+
+test('an expired token ends a stream at the next event, with a record', async () => {
+  let ahead = 0;
+  const clock = {
+    now: () => new Date(Date.now() + ahead),
+    micros: () => (performance.now() + ahead) * 1000,
+  };
+  const sluice = await start({ parts: { clock } });
+  const { wire, send } = await begun(sluice);
+  expect(await send('C1')).toContain('C1');
   ahead = 100 * 86_400_000;
-  socket!.write('data: {"id":"C2"}\n\n');
-  await wire.untilClosed();
+  expect(await send('C2')).toBe('');
   expect(wire.received.toString()).not.toContain('C2');
   expect(sluice.records().at(-1)).toMatchObject({ reasons: [{ code: 'token_expired' }] });
   await sluice.close();
-  await upstream.close();
+});
+
+test('a revoked credential ends a stream, with a record', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-stream-'));
+  const file = join(dir, 'revoked.yaml');
+  writeFileSync(file, '[]');
+  const sluice = await start({ dir, identity: { revocations: './revoked.yaml' } });
+  const { send } = await begun(sluice);
+  expect(await send('C1')).toContain('C1');
+  writeFileSync(file, `- sha256: ${createHash('sha256').update(sluice.token).digest('hex')}`);
+  expect(await sent(send, (got) => got === '')).toBe('');
+  expect(sluice.records().at(-1)).toMatchObject({ reasons: [{ code: 'token_revoked' }] });
+  await sluice.close();
+  rmSync(dir, { recursive: true });
+});
+
+test('a policy that is replaced applies to the events that follow', async () => {
+  const sluice = await start({});
+  const { wire, send } = await begun(sluice);
+  expect(await send('C1')).toContain('张三丰');
+  const answers = { customer: { '*': answer({ 'reference/1': 'disclose' }) } };
+  await prepare({ upstream: upstream.url, routes, dir: sluice.dir, answers }, sluice.issuer);
+  expect(await sent(send, (got) => !got.includes('name'))).toMatch(/^[^{]*\{"id":"N\d+"\}/);
+  expect(await send('C3')).not.toContain('张三丰');
+  wire.destroy();
+  await sluice.close();
+});
+
+test('a grant with one use holds for the whole stream that has used it, and for no other', async () => {
+  const sluice = await start({
+    policy: await policyWith({}),
+    config: { grants: { rules: [{ approved_by: ['team_lead'] }] } },
+  });
+  const token = (sub: string, roles: readonly string[]): Promise<string> =>
+    sluice.issuer.sign({
+      sub,
+      roles,
+      dept: 'after-sales',
+      org: 'internal',
+      clearance: 3,
+      amr: ['pwd', 'otp'],
+    });
+  const post = async (path: string, bearer: string, body: object): Promise<{ readonly id: string }> => {
+    const response = await fetch(`http://127.0.0.1:${sluice.adminPort}${path}`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const answered: unknown = await response.json();
+    expect(answered).toMatchObject({ id: expect.any(String) });
+    return answered as { id: string };
+  };
+  const own = await token('u-17', ['support']);
+  const { id } = await post('/v1/grants', own, {
+    purpose: 'after_sales',
+    resource: 'customer',
+    categories: ['identity'],
+    justification: 'ticket 8812',
+    max_uses: 1,
+  });
+  await post(`/v1/grants/${id}/approve`, await token('u-lead', ['grant_approver', 'team_lead']), {});
+  const caller = { Authorization: `Bearer ${own}`, 'Sluice-Purpose': 'after_sales' };
+  const { wire, send } = await begun({ port: sluice.port, caller }, { 'Sluice-Grant': id });
+  for (const each of ['C1', 'C2', 'C3']) expect(await send(each)).toContain('张三丰');
+  wire.destroy();
+  const other = await begun({ port: sluice.port, caller }, { 'Sluice-Grant': id });
+  expect(await other.send('C4')).toContain('张**');
+  other.wire.destroy();
+  await sluice.close();
 });
