@@ -52,7 +52,11 @@ const DONE: Readonly<Record<string, { readonly to: (files: Files) => void; reado
     to: ({ segment }) => appendFileSync(segment, 'not a record\n'),
     intact: false,
   },
-  'its directory is removed': { to: ({ dir }) => rmSync(dir, { recursive: true }), intact: false },
+  'its directory is removed': {
+    // The journal may make files in it meanwhile.
+    to: ({ dir }) => rmSync(dir, { recursive: true, maxRetries: 10, retryDelay: 1 }),
+    intact: false,
+  },
   'its directory is moved away': { to: ({ dir }) => renameSync(dir, `${dir}.moved`), intact: false },
   'its directory is replaced by an empty one': {
     to: ({ dir }) => {
