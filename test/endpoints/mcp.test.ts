@@ -209,8 +209,12 @@ describe.each([
     await other.client.close();
   });
 
-  test('refuses a session of another caller as one that has ended', async () => {
-    const token = await running.issuer.sign({ sub: 'u-3', roles: ['support'], org: 'internal' });
+  test.each([
+    ['another person', { sub: 'u-3' }],
+    ['the same person through an agent', { act: { sub: 'helper' } }],
+  ])('refuses a session of another caller as one that has ended: %s', async (_who, claims) => {
+    const own = { sub: 'u-1', roles: ['support'], org: 'internal', clearance: 3 };
+    const token = await running.issuer.sign({ ...own, ...claims });
     const response = await fetch(url(), {
       method: 'POST',
       headers: {

@@ -44,13 +44,13 @@ export function label(
 
 export function sessionOf(
   { headers }: ProxyRequest,
-  { subject }: DecisionEntry,
+  { agent, subject }: DecisionEntry,
   sessions: Sessions,
 ): string | null {
   const told = headers['mcp-session-id'];
   if (told === undefined) return null;
   if (typeof told !== 'string' || subject === null) throw unknownSession();
-  return sessions.own(told, subject);
+  return sessions.own(told, { agent, subject });
 }
 
 export const keyOf = (session: string | null, id: unknown): string => JSON.stringify([session, id]);

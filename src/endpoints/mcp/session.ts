@@ -4,13 +4,19 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { SluiceError } from '../../errors.ts';
-import type { Subject } from '../../model/input.ts';
+import type { Agent, Subject } from '../../model/input.ts';
+
+/** A session is the person's through this agent: another agent of the same person has another one. */
+export interface Caller {
+  readonly subject: Subject;
+  readonly agent: Agent | null;
+}
 
 export interface Sessions {
   /** the session as its caller is told it */
-  told(session: string, caller: Subject): string;
+  told(session: string, caller: Caller): string;
   /** @returns the MCP server's own. @throws SluiceError `mcp_session_unknown`: for another caller, too */
-  own(told: string, caller: Subject): string;
+  own(told: string, caller: Caller): string;
 }
 
 /** RFC 9110 field-vchar, as MCP demands it */
@@ -18,10 +24,13 @@ const VISIBLE = /^[\x21-\x7e]{1,512}$/;
 
 /** @param name of the MCP server @param key alike in all processes that serve it */
 export function createSessions(name: string, key: string): Sessions {
-  const digest = (session: string, { type, id, properties: { organization } }: Subject): string =>
-    createHmac('sha256', key)
-      .update(JSON.stringify([name, session, type, id, organization]))
+  const digest = (session: string, { subject, agent }: Caller): string => {
+    const { type, id, properties } = subject;
+    const by = agent === null ? null : [agent.issuer, agent.id];
+    return createHmac('sha256', key)
+      .update(JSON.stringify([name, session, type, id, properties.organization, by]))
       .digest('base64url');
+  };
   return {
     told: (session, caller) => `${session}.${digest(session, caller)}`,
     own(told, caller) {

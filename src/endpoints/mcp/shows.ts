@@ -38,7 +38,7 @@ export async function initialize(at: Exchange): Promise<void> {
   const told =
     session === null || entry.subject === null
       ? {}
-      : { 'mcp-session-id': sessions.told(session, entry.subject) };
+      : { 'mcp-session-id': sessions.told(session, { agent: entry.agent, subject: entry.subject }) };
   await respond(at, result, null, told);
 }
 
