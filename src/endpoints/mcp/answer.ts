@@ -1,6 +1,7 @@
 /** The MCP server's answer to one message: a JSON body, or a stream of server-sent events of which one is the answer. */
 import { SluiceError } from '../../errors.ts';
 import type { Exchanged } from '../../pipeline/call.ts';
+import { EventCutter, eventsIn } from '../../model/event-stream.ts';
 import { isMembers, type Members, membersOf, type ReadText, readText, type Slice } from './message.ts';
 
 export interface Answer {
@@ -10,6 +11,8 @@ export interface Answer {
   readonly result: Slice;
   readonly value: Members;
 }
+
+const NO_BYTES = new Uint8Array(0);
 
 const malformed = (why: string): SluiceError =>
   new SluiceError('response_malformed', `The MCP server's answer ${why}. It is not passed on.`);
@@ -77,37 +80,22 @@ function refused(error: unknown): SluiceError {
   );
 }
 
-/** https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation */
 async function inStream(body: Exchanged['body'], id: string, most: number): Promise<Answer> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const cutter = new EventCutter(most, () => tooLarge(most));
   let size = 0;
-  let rest = '';
-  let data: string[] = [];
-  let isMessage = true;
   for await (const chunk of body) {
     size += chunk.byteLength;
     if (size > most) throw tooLarge(most);
-    try {
-      rest += decoder.decode(chunk, { stream: true });
-    } catch {
-      throw malformed('is not UTF-8');
-    }
-    // A carriage return at the end may be the first half of a line end.
-    const lines = rest.split(/\r\n|\n|\r(?!$)/);
-    rest = lines.pop()!;
-    for (const line of lines) {
-      if (line === '') {
-        const found =
-          data.length > 0 && isMessage ? answerOf(readText(Buffer.from(data.join('\n'))), id) : null;
+    for (let next = chunk, more = true; more; next = NO_BYTES) {
+      const arrived = cutter.push(next);
+      more = arrived.more;
+      for (const { event, data } of arrived.events === null ? [] : eventsIn(arrived.events)) {
+        // The official SDK's server begins a stream that can be resumed with an event without data.
+        if (data === null || data.length === 0 || (event !== null && event !== '' && event !== 'message'))
+          continue;
+        const found = answerOf(readText(data), id);
         if (found !== null) return found;
-        data = [];
-        isMessage = true;
-        continue;
       }
-      const [, field, value = ''] = /^([^:]*)(?::[ ]?(.*))?$/s.exec(line)!;
-      // The official SDK's server begins a stream that can be resumed with an event without data.
-      if (field === 'data' && value !== '') data.push(value);
-      else if (field === 'event') isMessage = value === '' || value === 'message';
     }
   }
   throw malformed('ended without a response');
