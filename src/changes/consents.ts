@@ -1,7 +1,7 @@
 /** Changes of what data subjects have agreed to. */
 import type { ConsentEvent, ConsentRecords, Evidence, recordIdOf } from '../consent/index.ts';
 import type { Journaled } from '../model/journaled.ts';
-import { NOTHING_DISCLOSED } from '../pipeline/record.ts';
+import { NOTHING_DISCLOSED } from '../model/record.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
 import type { OperationName } from '../model/operations.ts';
 

@@ -9,7 +9,7 @@ import type {
 } from '../erasure/index.ts';
 import { categoriesOf } from '../model/catalog.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
-import { NOTHING_DISCLOSED } from '../pipeline/record.ts';
+import { NOTHING_DISCLOSED } from '../model/record.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
 import type { OperationName } from '../model/operations.ts';
 

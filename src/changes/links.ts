@@ -1,6 +1,6 @@
 /** Links to the page of a data subject: made, revoked. */
 import type { LinkRow, Links } from '../links/index.ts';
-import { NOTHING_DISCLOSED } from '../pipeline/record.ts';
+import { NOTHING_DISCLOSED } from '../model/record.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
 import type { OperationName } from '../model/operations.ts';
 

@@ -1,5 +1,5 @@
 /** Codes that a data subject is sent, so that a caller can prove to deal with them. */
-import { NOTHING_DISCLOSED } from '../pipeline/record.ts';
+import { NOTHING_DISCLOSED } from '../model/record.ts';
 import type { Codes, NewCode, Send } from '../verification/index.ts';
 import { type Recorder, recorded } from './change.ts';
 

@@ -1,4 +1,5 @@
 /** Runs the checks of each section, and checks what concerns several sections. */
+import { isLoopback } from '../model/loopback.ts';
 import { checkConsent } from '../consent/section.ts';
 import { checkBodies } from '../disclosure/section.ts';
 import { checkHolds, checkInstance, checkSinks } from '../decision-log/section.ts';
@@ -20,8 +21,6 @@ import { checkUpstreams, isTaken } from '../upstream/section.ts';
 import { checkVerification } from '../verification/section.ts';
 import { checkOperations } from './operations.ts';
 import type { Config } from './schema.ts';
-
-const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1|\[::1\])$/i;
 
 /**
  * @param found faults that are known already; values that have one are not checked
@@ -262,7 +261,7 @@ function checkKeySets(
     if (
       jwks.url !== undefined &&
       /^http:/i.test(jwks.url) &&
-      !LOOPBACK.test(new URL(jwks.url).hostname) &&
+      !isLoopback(new URL(jwks.url).hostname) &&
       !plain_http_keys
     )
       report(
@@ -314,7 +313,7 @@ export function warningsOf(config: Config, document: YamlDocument): readonly Pla
       ['shares'],
       'recipients are not told of withdrawals: these are seen only where the consents are in the store (consent.store: true)',
     );
-  if (!LOOPBACK.test(config.listen.admin.host))
+  if (!isLoopback(config.listen.admin.host))
     warn(['listen', 'admin'], 'health, metrics and audit are reachable from other machines');
   return warnings;
 }

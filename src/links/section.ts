@@ -1,4 +1,5 @@
 /** Section `data_subject_page`: the page on which a customer sees and changes what they have agreed to. */
+import { isLoopback } from '../model/loopback.ts';
 import type { Report } from '../documents/faults.ts';
 import { defaulted, duration, optional, section, type Static, Type, url } from '../documents/kinds.ts';
 
@@ -33,8 +34,6 @@ export const dataSubjectPageSchema = section(
 
 export type DataSubjectPageConfig = Static<typeof dataSubjectPageSchema>;
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/i;
-
 const isTimeZone = (name: string): boolean => {
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
@@ -46,7 +45,7 @@ const isTimeZone = (name: string): boolean => {
 
 export function checkDataSubjectPage({ url: text, time_zone }: DataSubjectPageConfig, report: Report): void {
   const at = new URL(text);
-  if (at.protocol !== 'https:' && !LOOPBACK.test(at.hostname))
+  if (at.protocol !== 'https:' && !isLoopback(at.hostname))
     report(
       ['data_subject_page', 'url'],
       'is not https: whoever is on the way could open the page of a customer',

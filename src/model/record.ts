@@ -152,3 +152,12 @@ export interface DecisionLog {
   status(): { ok: boolean; detail?: string; lag: number };
   close(): Promise<void>;
 }
+
+export const NOTHING_DISCLOSED: DisclosureSummary = Object.freeze({
+  records: 0,
+  records_withheld: 0,
+  released: [],
+  withheld: [],
+  by_class: {},
+  data_subjects: [],
+});

@@ -17,15 +17,6 @@ import { FRESH } from './fresh.ts';
 import type { PurposeOfUse } from '../routing/index.ts';
 import type { Stages } from './stages.ts';
 
-export const NOTHING_DISCLOSED: DisclosureSummary = Object.freeze({
-  records: 0,
-  records_withheld: 0,
-  released: [],
-  withheld: [],
-  by_class: {},
-  data_subjects: [],
-});
-
 /** treatments after which no value leaves, nor a form of it */
 const WITHHOLDING: ReadonlySet<string> = new Set(['drop', 'nullify']);
 

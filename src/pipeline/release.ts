@@ -5,7 +5,8 @@ import type { DisclosureSummary, Outcome } from '../model/record.ts';
 import { isOutside } from '../model/share.ts';
 import type { Listing } from './listing.ts';
 import type { LookUps } from './look-ups.ts';
-import { type DecisionEntry, NOTHING_DISCLOSED, replaced, writeRecord } from './record.ts';
+import { NOTHING_DISCLOSED } from '../model/record.ts';
+import { type DecisionEntry, replaced, writeRecord } from './record.ts';
 import { recordNotFound, recordWithheld } from './refusal.ts';
 import type { Acknowledgement, Stages } from './stages.ts';
 

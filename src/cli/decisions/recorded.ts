@@ -11,7 +11,8 @@ import { isSluiceError } from '../../errors.ts';
 import { namelessIn } from '../../model/input.ts';
 import { systemClock } from '../../observability/clock.ts';
 import { silentLogger } from '../../observability/logger.ts';
-import { DecisionEntry, NOTHING_DISCLOSED } from '../../pipeline/record.ts';
+import { NOTHING_DISCLOSED } from '../../model/record.ts';
+import { DecisionEntry } from '../../pipeline/record.ts';
 import type { Io } from '../io.ts';
 import type { Place } from './source.ts';
 

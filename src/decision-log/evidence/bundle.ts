@@ -13,6 +13,7 @@
  *   policies/               the policies that decided, if they were named
  */
 import { hash } from 'node:crypto';
+import type { RemovalReport } from '../verify/removals.ts';
 
 export const BUNDLE_FORMAT = 'sluice-evidence-bundle/1';
 export const MANIFEST = 'manifest.json';
@@ -45,14 +46,7 @@ export interface Manifest {
     readonly file: string | null;
   }[];
   /** content that was removed from the log before, whatever it was about: no bundle has it */
-  readonly removals: readonly {
-    readonly decision_id: string;
-    readonly at: string;
-    readonly by: string;
-    readonly basis: string;
-    readonly filter: string;
-    readonly records: number;
-  }[];
+  readonly removals: readonly Omit<RemovalReport, 'chains'>[];
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
 }
 

@@ -2,6 +2,7 @@
  * A prefix of a bucket in an S3-compatible store: requests signed with Signature Version 4, bucket in the path, because every store understands that.
  * Nothing is tried again: whoever runs the command does that.
  */
+import { isLoopback } from '../../model/loopback.ts';
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -30,7 +31,6 @@ export class StoreFailed extends Error {}
 const ADDRESS = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[^/]+)*)\/?$/;
 /** Names that a URL parser or a terminal would change. */
 const UNSAFE_NAME = /(?:^|\/)\.\.?(?:\/|$)|\p{Cc}/u;
-const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 const NOTHING = createHash('sha256').digest('hex');
 const DAY = 86_400_000;
 
@@ -84,7 +84,7 @@ export async function openObjectStore(
   const url = URL.parse(server);
   if (url === null || !/^https?:$/.test(url.protocol))
     throw new SluiceError('input_invalid', `The endpoint ${server} is not an http or https URL.`);
-  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname) && s3.insecure_http !== true)
+  if (url.protocol === 'http:' && !isLoopback(url.hostname) && s3.insecure_http !== true)
     throw new SluiceError(
       'input_invalid',
       `The endpoint ${server} is not encrypted. Use https, or set decision_log.archive.s3.insecure_http: true.`,

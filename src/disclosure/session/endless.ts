@@ -4,7 +4,7 @@
  */
 import type { DisclosurePart, DisclosurePlan } from '../../model/disclosure.ts';
 import { type Arrived, HEARTBEAT } from '../../model/event-stream.ts';
-import type { DisclosureSummary } from '../../model/record.ts';
+import { NOTHING_DISCLOSED } from '../../model/record.ts';
 import { SluiceError } from '../../errors.ts';
 import type { Session } from './engine.ts';
 
@@ -69,18 +69,9 @@ function within(plan: DisclosurePlan, released: number): DisclosurePlan {
   return { ...plan, obligations: { ...plan.obligations, max_records: Math.max(0, max_records - released) } };
 }
 
-const EMPTY: DisclosureSummary = Object.freeze({
-  records: 0,
-  records_withheld: 0,
-  released: [],
-  withheld: [],
-  by_class: {},
-  data_subjects: [],
-});
-
 const NOTHING: DisclosurePart = Object.freeze({
   chunks: [],
-  summary: EMPTY,
+  summary: NOTHING_DISCLOSED,
   last: false,
   lookups: { from: 0, to: 0 },
 });

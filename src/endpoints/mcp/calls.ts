@@ -2,7 +2,7 @@
 import { SluiceError } from '../../errors.ts';
 import type { ProxyRequest } from '../../model/exchange.ts';
 import { openCall } from '../../pipeline/call.ts';
-import { NOTHING_DISCLOSED } from '../../pipeline/record.ts';
+import { NOTHING_DISCLOSED } from '../../model/record.ts';
 import { release } from '../../pipeline/release.ts';
 import { requested } from './approval.ts';
 import { argumentsGiven, partsOf } from './arguments.ts';

@@ -1,4 +1,5 @@
 /** Section `protected_resource`: what OAuth clients are told of the proxy listener. */
+import { isLoopback } from '../../model/loopback.ts';
 import type { Report } from '../../documents/faults.ts';
 import {
   defaulted,
@@ -60,8 +61,6 @@ export const protectedResourceSchema = section(
 
 export type ProtectedResourceConfig = Static<typeof protectedResourceSchema>;
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
-
 /** @param issuers names of all issuers */
 export function checkProtectedResource(
   config: ProtectedResourceConfig,
@@ -71,7 +70,7 @@ export function checkProtectedResource(
   const parsed = URL.parse(config.url);
   if (parsed !== null && config.url !== parsed.origin)
     report(['protected_resource', 'url'], `is not an origin: write ${parsed.origin}`);
-  if (parsed?.protocol === 'http:' && !LOOPBACK.test(parsed.hostname))
+  if (parsed?.protocol === 'http:' && !isLoopback(parsed.hostname))
     report(['protected_resource', 'url'], 'must begin with https:// (RFC 9728 §1.2)');
   if (authorizationServers(issuers).length === 0)
     report(

@@ -2,7 +2,7 @@
 import { grantEventJson } from '../../../changes/spelled.ts';
 import { Type } from '../../../documents/kinds.ts';
 import { isSluiceError } from '../../../errors.ts';
-import { NOTHING_DISCLOSED } from '../../../pipeline/record.ts';
+import { NOTHING_DISCLOSED } from '../../../model/record.ts';
 import { type AdminServices, type Asked, configured, type Operation, operation } from './operation.ts';
 import { page } from './paging.ts';
 import {

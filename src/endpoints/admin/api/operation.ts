@@ -20,7 +20,7 @@ import type { OperationName } from '../../../model/operations.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
 import type { Quotas } from '../../../model/quota.ts';
 import type { DisclosureSummary } from '../../../model/record.ts';
-import { NOTHING_DISCLOSED } from '../../../pipeline/record.ts';
+import { NOTHING_DISCLOSED } from '../../../model/record.ts';
 
 /** What the operations work on. Null: `sluice.yaml` keeps it elsewhere, or there is none. */
 export interface AdminServices {
