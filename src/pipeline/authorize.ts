@@ -76,6 +76,8 @@ interface Before<T> {
   readonly quota: QuotaState | null;
   /** the limited grant whose use was counted */
   readonly used: string | null;
+  /** somebody will look at the decision */
+  readonly reviewed: boolean;
 }
 
 /**
@@ -161,8 +163,11 @@ async function permit<T extends Target>(
   if (before === null) {
     if (provenSubject !== null && proof?.use !== undefined && !(await proof.use(at))) throw unproven(entry);
     if (held.limited !== null) await useOf(held.limited, entry, stages);
-    if (isDemanded(decision.obligations.review)) await stages.reviews.open(reviewable(entry));
   }
+  // What comes next may need a look that what came before did not.
+  const wasReviewed = before?.reviewed === true;
+  const reviewed = wasReviewed || isDemanded(decision.obligations.review);
+  if (reviewed && !wasReviewed) await stages.reviews.open(reviewable(entry));
   const used = before === null ? (held.limited?.id ?? null) : before.used;
   return {
     target,
@@ -174,7 +179,7 @@ async function permit<T extends Target>(
     retention,
     provenSubject,
     input,
-    again: () => permit(request, entry, stages, { target, quota, used }),
+    again: () => permit(request, entry, stages, { target, quota, used, reviewed }),
   };
 }
 

@@ -53,10 +53,14 @@ async function begun(
 }
 
 /** Sends events until one is received as the change has it. */
-async function sent(send: (id: string) => Promise<string>, until: (got: string) => boolean): Promise<string> {
+async function sent(
+  send: (id: string) => Promise<string>,
+  until: (got: string) => boolean,
+  prefix = 'N',
+): Promise<string> {
   const deadline = Date.now() + 20_000;
   for (let n = 0; ; n++) {
-    const got = await send(`N${n}`);
+    const got = await send(`${prefix}${n}`);
     if (until(got) || Date.now() > deadline) return got;
   }
 }
@@ -103,7 +107,8 @@ test('a policy that is replaced applies to the events that follow', async () => 
   await sluice.close();
 });
 
-test('a grant with one use holds for the whole stream that has used it, and for no other', async () => {
+/** A Sluice with the default policy, where a grant can be requested and approved. */
+async function granting() {
   const sluice = await start({
     policy: await policyWith({}),
     config: { grants: { rules: [{ approved_by: ['team_lead'] }] } },
@@ -117,26 +122,56 @@ test('a grant with one use holds for the whole stream that has used it, and for 
       clearance: 3,
       amr: ['pwd', 'otp'],
     });
-  const post = async (path: string, bearer: string, body: object): Promise<{ readonly id: string }> => {
+  const asked = async (method: string, path: string, bearer: string, body?: object): Promise<unknown> => {
     const response = await fetch(`http://127.0.0.1:${sluice.adminPort}${path}`, {
-      method: 'POST',
+      method,
       headers: { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' },
-      body: JSON.stringify(body),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const answered: unknown = await response.json();
-    expect(answered).toMatchObject({ id: expect.any(String) });
-    return answered as { id: string };
+    return response.json();
   };
   const own = await token('u-17', ['support']);
-  const { id } = await post('/v1/grants', own, {
-    purpose: 'after_sales',
-    resource: 'customer',
-    categories: ['identity'],
-    justification: 'ticket 8812',
-    max_uses: 1,
-  });
-  await post(`/v1/grants/${id}/approve`, await token('u-lead', ['grant_approver', 'team_lead']), {});
-  const caller = { Authorization: `Bearer ${own}`, 'Sluice-Purpose': 'after_sales' };
+  return {
+    sluice,
+    caller: { Authorization: `Bearer ${own}`, 'Sluice-Purpose': 'after_sales' },
+    async granted(more: object): Promise<string> {
+      const requested = await asked('POST', '/v1/grants', own, {
+        purpose: 'after_sales',
+        resource: 'customer',
+        categories: ['identity'],
+        justification: 'ticket 8812',
+        ...more,
+      });
+      expect(requested).toMatchObject({ id: expect.any(String) });
+      const { id } = requested as { readonly id: string };
+      await asked(
+        'POST',
+        `/v1/grants/${id}/approve`,
+        await token('u-lead', ['grant_approver', 'team_lead']),
+        {},
+      );
+      return id;
+    },
+    reviews: async () => asked('GET', '/v1/reviews', await token('u-rev', ['reviewer', 'auditor'])),
+  };
+}
+
+test('a review that is demanded in the middle of a stream is opened, once', async () => {
+  const { sluice, caller, granted, reviews } = await granting();
+  const { wire, send } = await begun({ port: sluice.port, caller });
+  expect(await send('C1')).toContain('张**');
+  expect(await reviews()).toMatchObject({ reviews: [] });
+  await granted({});
+  expect(await sent(send, (got) => got.includes('张三丰'), 'C')).toContain('张三丰');
+  await send('C2');
+  expect(await reviews()).toMatchObject({ reviews: [{ subject: 'u-17', decision_id: expect.any(String) }] });
+  wire.destroy();
+  await sluice.close();
+});
+
+test('a grant with one use holds for the whole stream that has used it, and for no other', async () => {
+  const { sluice, caller, granted } = await granting();
+  const id = await granted({ max_uses: 1 });
   const { wire, send } = await begun({ port: sluice.port, caller }, { 'Sluice-Grant': id });
   for (const each of ['C1', 'C2', 'C3']) expect(await send(each)).toContain('张三丰');
   wire.destroy();
